@@ -1,0 +1,28 @@
+"""What mprism publishes: message structs, subjects, message ids, encoding.
+
+Imports nothing else of mprism. `docs/contract.md` is the prose of the same.
+"""
+
+from mprism.schema.event import SCHEMA_VERSION, Event, Level, rfc3339
+from mprism.schema.message import Message, MessageEncoder, Route, decode
+from mprism.schema.orderbook import OrderBook
+from mprism.schema.subjects import DATA_TYPES, STREAM_SUBJECTS, subject_of, symbol_of, token_of
+from mprism.schema.trade import Trade
+
+__all__ = [
+    "DATA_TYPES",
+    "SCHEMA_VERSION",
+    "STREAM_SUBJECTS",
+    "Event",
+    "Level",
+    "Message",
+    "MessageEncoder",
+    "OrderBook",
+    "Route",
+    "Trade",
+    "decode",
+    "rfc3339",
+    "subject_of",
+    "symbol_of",
+    "token_of",
+]

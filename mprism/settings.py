@@ -1,0 +1,121 @@
+"""The configuration as frozen structs: what can be set, its default and its bounds.
+
+`mprism.configuration` reads it from files and environment; everything else only sees these
+structs. Durations are in seconds and say so in their names, sizes are in bytes or count
+what their name says.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1)]
+DataType = Literal["orderbook", "trade"]
+ExchangeName = Literal["binance_spot", "binance_derivatives"]
+
+
+class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Unknown keys are an error: a misspelt setting must not be a silent default."""
+
+
+class SystemSettings(_Settings):
+    """The process as a whole."""
+
+    stop_timeout_seconds: Seconds = 20.0  # from the signal to the end, whatever hangs
+    channel_size: Count = 256  # lists of events between the feeds and the publisher
+
+
+class StreamSettings(_Settings):
+    """The JetStream stream that everything is stored in."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "MARKET_DATA"
+    max_messages: Annotated[int, Meta(ge=-1)] = -1  # -1: no limit
+    max_bytes: Annotated[int, Meta(ge=-1)] = -1
+    max_age_seconds: Annotated[float, Meta(ge=0)] = 172_800.0  # 0: for ever
+    duplicate_window_seconds: Seconds = 120.0
+
+
+class NatsSettings(_Settings):
+    """The broker and how messages are sent to it.
+
+    A null `url` means an embedded server whose data lies in `data_folder`.
+    """
+
+    url: str | None = None  # one address, or several separated by commas
+    data_folder: str = "data/nats"
+    stream: StreamSettings = StreamSettings()
+    gather_seconds: Annotated[float, Meta(ge=0, le=1)] = 0.005
+    burst_messages: Annotated[int, Meta(ge=1, le=2_000)] = 200
+    bursts_in_flight: Annotated[int, Meta(ge=1, le=64)] = 16
+    ack_timeout_seconds: Seconds = 5.0
+    connect_timeout_seconds: Seconds = 5.0
+    backlog_bytes: Annotated[int, Meta(ge=1_048_576)] = 64 * 1024 * 1024
+
+
+class HttpSettings(_Settings):
+    """Health, status and metrics."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8086  # 0: any free one
+    metrics_port: Port = 9093
+    grace_seconds: Annotated[float, Meta(ge=0)] = 10.0  # a shorter fault does not flap
+    start_grace_seconds: Annotated[float, Meta(ge=0)] = 60.0
+    silent_after_seconds: Seconds = 60.0  # a subscribed stream without data shows after this
+
+
+class LoggingSettings(_Settings):
+    """Log lines on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["console", "json"] = "console"
+
+
+class BackoffSettings(_Settings):
+    """Waiting between attempts: full jitter below a bound that doubles up to a cap."""
+
+    first_seconds: Seconds = 0.5
+    cap_seconds: Seconds = 30.0
+    refused_seconds: Seconds = 300.0  # after the exchange refused us
+
+
+class OrderBookSettings(_Settings):
+    """What is published of a book."""
+
+    mode: Literal["updates", "snapshots"] = "updates"
+    depth: Annotated[int, Meta(ge=1, le=5_000)] = 400  # levels a side of a snapshot
+    snapshot_interval_seconds: Annotated[float, Meta(ge=0.1, le=3_600)] = 1.0
+    rest_levels: Annotated[int, Meta(ge=5, le=5_000)] = 1_000  # asked for to start a book
+
+
+class ExchangeSettings(_Settings):
+    """One exchange. Null endpoints are the exchange's own; any ws(s):// and http(s):// will do."""
+
+    enabled: bool = True
+    symbols: Annotated[tuple[str, ...], Meta(min_length=1)] = ("BTC-USDT", "ETH-USDT")
+    data_types: Annotated[tuple[DataType, ...], Meta(min_length=1)] = ("orderbook", "trade")
+    websocket_url: Annotated[str, Meta(pattern=r"^wss?://[^\s]+$")] | None = None
+    rest_url: Annotated[str, Meta(pattern=r"^https?://[^\s]+$")] | None = None
+    orderbook: OrderBookSettings = OrderBookSettings()
+    backoff: BackoffSettings = BackoffSettings()
+    open_timeout_seconds: Seconds = 10.0
+    idle_timeout_seconds: Seconds = 60.0  # no data at all on a connection: replace it
+    acknowledge_timeout_seconds: Seconds = 10.0
+    max_frame_bytes: Annotated[int, Meta(ge=65_536)] = 16 * 1024 * 1024
+    streams_per_connection: Annotated[int, Meta(ge=1, le=1_024)] = 200
+    rest_timeout_seconds: Seconds = 10.0
+    rest_weight_share: Annotated[float, Meta(gt=0, le=1)] = 0.5  # of the exchange's limit
+
+
+class Settings(_Settings):
+    """All of it."""
+
+    system: SystemSettings = SystemSettings()
+    nats: NatsSettings = NatsSettings()
+    http: HttpSettings = HttpSettings()
+    logging: LoggingSettings = LoggingSettings()
+    exchanges: dict[ExchangeName, ExchangeSettings] = {
+        "binance_spot": ExchangeSettings(),
+        "binance_derivatives": ExchangeSettings(),
+    }

@@ -5,9 +5,9 @@ structs. Durations are in seconds and say so in their names, sizes are in bytes 
 what their name says.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -115,7 +115,6 @@ class Settings(_Settings):
     nats: NatsSettings = NatsSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
-    exchanges: dict[ExchangeName, ExchangeSettings] = {
-        "binance_spot": ExchangeSettings(),
-        "binance_derivatives": ExchangeSettings(),
-    }
+    exchanges: dict[ExchangeName, ExchangeSettings] = field(
+        default_factory=lambda: {name: ExchangeSettings() for name in get_args(ExchangeName)}
+    )

@@ -20,14 +20,14 @@ class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Unknown keys are an error: a misspelt setting must not be a silent default."""
 
 
-class SystemSettings(_Settings):
+class SystemSettings(_Settings, frozen=True):
     """The process as a whole."""
 
     stop_timeout_seconds: Seconds = 20.0  # from the signal to the end, whatever hangs
     channel_size: Count = 256  # lists of events between the feeds and the publisher
 
 
-class StreamSettings(_Settings):
+class StreamSettings(_Settings, frozen=True):
     """The JetStream stream that everything is stored in."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "MARKET_DATA"
@@ -37,7 +37,7 @@ class StreamSettings(_Settings):
     duplicate_window_seconds: Seconds = 120.0
 
 
-class NatsSettings(_Settings):
+class NatsSettings(_Settings, frozen=True):
     """The broker and how messages are sent to it.
 
     A null `url` means an embedded server whose data lies in `data_folder`.
@@ -54,7 +54,7 @@ class NatsSettings(_Settings):
     backlog_bytes: Annotated[int, Meta(ge=1_048_576)] = 64 * 1024 * 1024
 
 
-class HttpSettings(_Settings):
+class HttpSettings(_Settings, frozen=True):
     """Health, status and metrics."""
 
     host: str = "127.0.0.1"
@@ -65,14 +65,14 @@ class HttpSettings(_Settings):
     silent_after_seconds: Seconds = 60.0  # a subscribed stream without data shows after this
 
 
-class LoggingSettings(_Settings):
+class LoggingSettings(_Settings, frozen=True):
     """Log lines on standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["console", "json"] = "console"
 
 
-class BackoffSettings(_Settings):
+class BackoffSettings(_Settings, frozen=True):
     """Waiting between attempts: full jitter below a bound that doubles up to a cap."""
 
     first_seconds: Seconds = 0.5
@@ -80,7 +80,7 @@ class BackoffSettings(_Settings):
     refused_seconds: Seconds = 300.0  # after the exchange refused us
 
 
-class OrderBookSettings(_Settings):
+class OrderBookSettings(_Settings, frozen=True):
     """What is published of a book."""
 
     mode: Literal["updates", "snapshots"] = "updates"
@@ -89,7 +89,7 @@ class OrderBookSettings(_Settings):
     rest_levels: Annotated[int, Meta(ge=5, le=5_000)] = 1_000  # asked for to start a book
 
 
-class ExchangeSettings(_Settings):
+class ExchangeSettings(_Settings, frozen=True):
     """One exchange. Null endpoints are the exchange's own; any ws(s):// and http(s):// will do."""
 
     enabled: bool = True
@@ -108,7 +108,7 @@ class ExchangeSettings(_Settings):
     rest_weight_share: Annotated[float, Meta(gt=0, le=1)] = 0.5  # of the exchange's limit
 
 
-class Settings(_Settings):
+class Settings(_Settings, frozen=True):
     """All of it."""
 
     system: SystemSettings = SystemSettings()

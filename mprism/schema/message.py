@@ -67,4 +67,5 @@ class MessageEncoder:
 
 def decode(payload: bytes) -> AnyEvent:
     """The event in a stored message. Raises msgspec.ValidationError on anything else."""
-    return _decoder.decode(payload)
+    event: AnyEvent = _decoder.decode(payload)
+    return event

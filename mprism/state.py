@@ -65,6 +65,7 @@ class FeedState:
     clock: Clock = time
     status: FeedStatus = FeedStatus.STARTING
     since: float = field(default=0.0)
+    down_since: float | None = None  # not LIVE since then, whatever it went through
     reason: str | None = None
     attempts: int = 0  # failed ones since the last valid data
     connects: int = 0
@@ -85,11 +86,17 @@ class FeedState:
 
     def __post_init__(self) -> None:
         self.since = self.since or self.clock()
+        if self.status is not FeedStatus.LIVE:
+            self.down_since = self.since
 
     def enter(self, status: FeedStatus, reason: str | None = None) -> None:
         """Change to `status`; `since` moves only on a real change."""
         if status is not self.status:
             self.since = self.clock()
+        if status is FeedStatus.LIVE:
+            self.down_since = None
+        elif self.down_since is None:
+            self.down_since = self.clock()
         self.status = status
         self.reason = reason
 
@@ -108,6 +115,7 @@ class BrokerState:
     clock: Clock = time
     status: BrokerStatus = BrokerStatus.CONNECTING
     since: float = field(default=0.0)
+    down_since: float | None = None  # not CONNECTED since then
     reason: str | None = None
     server_version: str | None = None
     stream: str = ""
@@ -120,11 +128,17 @@ class BrokerState:
 
     def __post_init__(self) -> None:
         self.since = self.since or self.clock()
+        if self.status is not BrokerStatus.CONNECTED:
+            self.down_since = self.since
 
     def enter(self, status: BrokerStatus, reason: str | None = None) -> None:
         """Change to `status`; `since` moves only on a real change."""
         if status is not self.status:
             self.since = self.clock()
+        if status is BrokerStatus.CONNECTED:
+            self.down_since = None
+        elif self.down_since is None:
+            self.down_since = self.clock()
         self.status = status
         self.reason = reason
         if reason is not None:

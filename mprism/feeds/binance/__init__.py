@@ -1,0 +1,1 @@
+"""Binance spot and USD-M futures. Pure: no Trio, no httpx, no clock."""

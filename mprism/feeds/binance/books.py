@@ -1,0 +1,231 @@
+"""One instrument's book on one connection: snapshot, joining, continuity, publication.
+
+A book is out of sequence (events are kept until a snapshot can be joined with them), live, or
+live and being refreshed: when the market has moved so far that fewer levels than are
+published are known, a new snapshot is joined beside the live book and takes its place, and
+nothing is missed. Nothing is published before the stream has proved itself by a first event.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from mprism.feeds.binance.market import Market
+from mprism.feeds.binance.wire import DepthEvent, DepthSnapshot
+from mprism.feeds.book import MalformedLevels, OrderBook
+from mprism.feeds.instrument import Instrument
+from mprism.feeds.protocol import Action, BookState, Continuity, FetchSnapshot, Reject
+from mprism.schema import Level, rfc3339
+from mprism.schema import OrderBook as OrderBookEvent
+from mprism.settings import OrderBookSettings
+
+_NS_PER_MS = 1_000_000
+# Events that wait for a snapshot: 100 s of a busy book. Older ones would be in it anyway.
+_WAITING_EVENTS = 1_000
+
+Received = tuple[DepthEvent, int]
+"""An event and when it was received, ns."""
+
+
+def event_ns(event: DepthEvent) -> int:
+    """The matching engine's time where there is one, else when the event was pushed."""
+    return (event.pushed if event.time is None else event.time) * _NS_PER_MS
+
+
+class DepthBook:
+    """The book of one `@depth` stream."""
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        market: Market,
+        settings: OrderBookSettings,
+        continuity: Continuity,
+    ) -> None:
+        self.instrument = instrument
+        self._market = market
+        self._settings = settings
+        self._continuity = continuity
+        self._limit = market.depth_limit(settings.rest_levels)
+        self._interval_ns = int(settings.snapshot_interval_seconds * 1_000_000_000)
+        self._book = OrderBook(market.window)
+        self._live = False
+        self._joined = False  # an event has been applied since the snapshot
+        self._last_id = -1
+        self._attempt = 0
+        self._bucket = -1  # the snapshot interval that was last published
+        self._as_of: DepthEvent | None = None  # the last event that the book holds
+        self._waiting: deque[Received] | None = None  # set while a snapshot is asked for
+        self._snapshot: tuple[DepthSnapshot, int] | None = None  # arrived, not yet joined
+
+    def request(self) -> Iterator[Action]:
+        """Ask for a snapshot, unless one is on its way."""
+        if self._waiting is None:
+            self._waiting = deque(maxlen=_WAITING_EVENTS)
+            yield self._fetch()
+
+    def _fetch(self) -> FetchSnapshot:
+        attempt, self._attempt = self._attempt, self._attempt + 1
+        return FetchSnapshot(
+            self.instrument.instrument_id,
+            self._market.depth_path,
+            {"symbol": self.instrument.instrument_id, "limit": self._limit},
+            self._market.depth_weight(self._limit),
+            attempt,
+        )
+
+    def update(self, event: DepthEvent, recv_ns: int) -> Iterator[Action]:
+        """An event of the stream."""
+        if not self._live:
+            yield from self.request()
+        if self._waiting is not None:
+            self._waiting.append((event, recv_ns))
+        if self._live:
+            yield from self._advance(event, recv_ns)
+        if self._snapshot is not None:
+            yield from self._join()
+
+    def snapshot(self, snapshot: DepthSnapshot, recv_ns: int) -> Iterator[Action]:
+        """The snapshot that was asked for."""
+        if self._waiting is None:
+            return  # an answer nobody waits for
+        self._snapshot = (snapshot, recv_ns)
+        yield from self._join()
+
+    def retry(self) -> Iterator[Action]:
+        """The snapshot that was asked for cannot be read: ask again, later."""
+        if self._waiting is not None:
+            yield self._fetch()
+
+    def _join(self) -> Iterator[Action]:
+        """Join the snapshot with the events that wait, as soon as they reach it."""
+        if self._snapshot is None or not self._waiting:
+            return  # no event yet: the stream has not proved itself
+        snapshot, recv_ns = self._snapshot
+        as_of = self._waiting[0][0]
+        while self._waiting and self._market.precedes(self._waiting[0][0], snapshot.last_update_id):
+            as_of, _ = self._waiting.popleft()
+        if self._waiting and not self._market.joins(self._waiting[0][0], snapshot.last_update_id):
+            self._snapshot = None  # older than the events: the stream has moved on
+            yield self._fetch()
+        elif self._live and self._last_id < snapshot.last_update_id:
+            return  # a refresh that is ahead of the stream waits for it
+        else:
+            yield from self._start(snapshot, as_of, recv_ns)
+
+    def _start(self, snapshot: DepthSnapshot, as_of: DepthEvent, recv_ns: int) -> Iterator[Action]:
+        """The snapshot is the book from now on; then come the events that waited."""
+        waited, self._waiting, self._snapshot = self._waiting or deque(), None, None
+        book = OrderBook(self._market.window)
+        try:
+            book.reset(snapshot.bids, snapshot.asks, self._limit)
+            if self._live:
+                _replay(book, snapshot.last_update_id, waited)
+        except MalformedLevels as error:
+            yield Reject("malformed levels", f"{self.instrument.instrument_id}: {error}")
+            yield from self.request()
+            return
+        self._book = book
+        if self._live:
+            yield from self.republish(recv_ns)
+            return
+        self._live, self._joined, self._as_of = True, False, as_of
+        self._last_id = snapshot.last_update_id
+        yield BookState(self.instrument.symbol, True, "in sequence")
+        # Spot snapshots carry no time: the last event that they hold has the nearest.
+        taken = event_ns(as_of) if snapshot.time is None else snapshot.time * _NS_PER_MS
+        yield self._top(taken, recv_ns)
+        for event, event_recv_ns in waited:
+            yield from self.update(event, event_recv_ns)
+
+    def _advance(self, event: DepthEvent, recv_ns: int) -> Iterator[Action]:
+        """Apply an event to the live book and publish it, or leave the sequence."""
+        market, last_id = self._market, self._last_id
+        if not self._joined and market.precedes(event, last_id):
+            return
+        if self._joined and event.last_id <= last_id:
+            self._continuity.duplicates += 1
+            return
+        rule = market.follows if self._joined else market.joins
+        if not rule(event, last_id):
+            yield from self._leave(event, recv_ns, _break(event, last_id))
+            return
+        try:
+            self._book.apply(event.bids, event.asks)
+        except MalformedLevels as error:
+            yield Reject("malformed levels", f"{self.instrument.instrument_id}: {error}")
+            yield from self._leave(None, recv_ns, "an update was malformed")
+            return
+        self._joined, self._last_id, self._as_of, self._attempt = True, event.last_id, event, 0
+        if self._settings.mode == "updates":
+            yield self._change(event, last_id, recv_ns)
+        if event_ns(event) // self._interval_ns > self._bucket:
+            yield self._top(event_ns(event), recv_ns)
+            if not self._book.reaches(self._settings.depth):
+                yield from self.request()
+
+    def _leave(self, event: DepthEvent | None, recv_ns: int, reason: str) -> Iterator[Action]:
+        kept = [] if event is None else [(event, recv_ns)]
+        self._live, self._waiting, self._snapshot = False, deque(kept, _WAITING_EVENTS), None
+        yield BookState(self.instrument.symbol, False, reason)
+        yield self._fetch()
+
+    def republish(self, recv_ns: int) -> Iterator[Action]:
+        """Publish the top of a live book now: messages of it were lost after they left here."""
+        if self._live and self._as_of is not None:
+            yield self._top(event_ns(self._as_of), recv_ns)
+
+    def _change(self, event: DepthEvent, prev_id: int, recv_ns: int) -> OrderBookEvent:
+        return self._event(event_ns(event), recv_ns, "update", prev_id, event.bids, event.asks)
+
+    def _top(self, ts_event: int, recv_ns: int) -> OrderBookEvent:
+        self._bucket = ts_event // self._interval_ns
+        depth = self._settings.depth
+        bids, asks = self._book.bids.top(depth), self._book.asks.top(depth)
+        return self._event(ts_event, recv_ns, "snapshot", None, bids, asks)
+
+    def _event(
+        self,
+        ts_event: int,
+        recv_ns: int,
+        update_type: Literal["snapshot", "update"],
+        prev_id: int | None,
+        bids: Sequence[Level],
+        asks: Sequence[Level],
+    ) -> OrderBookEvent:
+        instrument = self.instrument
+        bid, ask = self._book.bids.best, self._book.asks.best
+        return OrderBookEvent(
+            exchange=instrument.exchange,
+            market_type=instrument.market_type,
+            symbol=instrument.symbol,
+            instrument_id=instrument.instrument_id,
+            timestamp=rfc3339(ts_event),
+            ts_event=ts_event,
+            ts_recv=recv_ns,
+            update_type=update_type,
+            last_update_id=self._last_id,
+            prev_update_id=prev_id,
+            bids=bids,
+            asks=asks,
+            best_bid_price=bid and bid[0],
+            best_bid_quantity=bid and bid[1],
+            best_ask_price=ask and ask[0],
+            best_ask_quantity=ask and ask[1],
+            depth_levels=max(len(bids), len(asks)),
+            quantity_unit=instrument.quantity_unit,
+            contract_size=instrument.contract_size,
+        )
+
+
+def _replay(book: OrderBook, last_id: int, events: Iterable[Received]) -> None:
+    """Bring a snapshot up to the last of `events`, which are in sequence but may repeat."""
+    for event, _ in events:
+        if event.last_id >= last_id:
+            book.apply(event.bids, event.asks)
+            last_id = event.last_id
+
+
+def _break(event: DepthEvent, last_id: int) -> str:
+    previous = "" if event.previous_id is None else f", pu {event.previous_id}"
+    return f"after id {last_id} came U {event.first_id}, u {event.last_id}{previous}"

@@ -1,0 +1,205 @@
+"""One Binance WebSocket connection of combined streams.
+
+Requests and answers: binance-spot-api-docs "Live subscribing/unsubscribing to streams";
+USD-M answers alike.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from mprism.feeds.binance.books import DepthBook
+from mprism.feeds.binance.market import Market
+from mprism.feeds.binance.wire import (
+    UNDECODABLE,
+    AggregateTradeEvent,
+    DepthEvent,
+    ErrorBody,
+    Frame,
+    ServerShutdownEvent,
+    TradeEvent,
+    decode_frame,
+    decode_snapshot,
+    explain,
+)
+from mprism.feeds.book import is_amount
+from mprism.feeds.errors import Refused
+from mprism.feeds.instrument import Instrument
+from mprism.feeds.protocol import Action, BookState, Continuity, Gap, Reject, Replace, Send
+from mprism.schema import Trade, rfc3339
+from mprism.settings import OrderBookSettings
+from mprism.state import StreamState
+
+_NS_PER_MS = 1_000_000
+# Well below any limit on a frame's length; a frame counts once, however many it asks for.
+_STREAMS_PER_REQUEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One stream: `<symbol>@trade`, `@aggTrade` or `@depth@100ms`."""
+
+    stream: str
+    instrument: Instrument
+    is_book: bool
+
+
+def subscriptions(
+    market: Market, instruments: Iterable[Instrument], data_types: Iterable[str]
+) -> list[Subscription]:
+    """The streams of `data_types` of each instrument, in the order of the instruments."""
+    suffixes = {"trade": market.trade_stream, "orderbook": "depth@100ms"}
+    return [
+        Subscription(f"{instrument.instrument_id.lower()}@{suffixes[kind]}", instrument, is_book)
+        for instrument in instruments
+        for kind in data_types
+        for is_book in (kind == "orderbook",)
+    ]
+
+
+class BinanceConnection:
+    """The rules of one connection. See `mprism.feeds.protocol.StreamProtocol`."""
+
+    def __init__(
+        self,
+        market: Market,
+        streams: Sequence[Subscription],
+        settings: OrderBookSettings,
+        continuity: Continuity,
+        states: dict[str, StreamState],
+    ) -> None:
+        """`states` gets an entry per stream and is kept up to date."""
+        self._continuity = continuity
+        self._streams = {stream.stream: stream for stream in streams}
+        self._states = states
+        self._books: dict[str, DepthBook] = {}
+        self._requests: dict[int, tuple[str, ...]] = {}
+        for stream in streams:
+            states[stream.stream] = StreamState()
+            if stream.is_book:
+                self._books[stream.instrument.instrument_id] = DepthBook(
+                    stream.instrument, market, settings, continuity
+                )
+
+    @property
+    def unacknowledged(self) -> Sequence[str]:
+        return [name for streams in self._requests.values() for name in streams]
+
+    def open(self) -> Iterator[Action]:
+        for book in self._books.values():
+            yield BookState(book.instrument.symbol, False, "waiting for its first snapshot")
+        names = tuple(self._streams)
+        for number, start in enumerate(range(0, len(names), _STREAMS_PER_REQUEST), 1):
+            part = names[start : start + _STREAMS_PER_REQUEST]
+            self._requests[number] = part
+            request = {"method": "SUBSCRIBE", "params": part, "id": number}
+            yield Send(msgspec.json.encode(request).decode())
+
+    def receive(self, frame: str | bytes, recv_ns: int) -> Iterable[Action]:
+        if not isinstance(frame, str):
+            return (Reject("binary frame", f"{len(frame)} bytes"),)
+        try:
+            message = decode_frame(frame)
+        except UNDECODABLE as error:
+            return (explain(frame, error),)
+        event = message.data
+        if event is None:
+            return self._answer(message)
+        if isinstance(event, ServerShutdownEvent):
+            return (Replace("the server announced its shutdown"),)
+        stream = self._streams.get(message.stream or "")
+        if stream is None:
+            return (Reject("not subscribed", repr(message.stream)),)
+        if event.symbol != stream.instrument.instrument_id:
+            return (Reject("malformed event", f"{event.symbol!r} on {message.stream}"),)
+        state = self._states[stream.stream]
+        state.messages += 1
+        state.last_recv_ns = recv_ns
+        if isinstance(event, DepthEvent):
+            book = self._books.get(event.symbol) if stream.is_book else None
+            if book is not None:
+                return book.update(event, recv_ns)
+        elif not stream.is_book:
+            return self._trade(event, stream.instrument, recv_ns)
+        return (Reject("malformed event", f"a {type(event).__name__} on {message.stream}"),)
+
+    def snapshot(self, instrument_id: str, body: bytes, recv_ns: int) -> Iterable[Action]:
+        book = self._books[instrument_id]
+        try:
+            snapshot = decode_snapshot(body)
+        except UNDECODABLE as error:
+            return (Reject("malformed snapshot", f"{instrument_id}: {error}"), *book.retry())
+        return book.snapshot(snapshot, recv_ns)
+
+    def republish(self, symbol: str, recv_ns: int) -> Iterable[Action]:
+        for book in self._books.values():
+            if book.instrument.symbol == symbol:
+                return book.republish(recv_ns)
+        return ()
+
+    def _trade(
+        self, event: TradeEvent | AggregateTradeEvent, instrument: Instrument, recv_ns: int
+    ) -> Iterator[Action]:
+        if isinstance(event, TradeEvent) and event.origin != "MARKET":
+            return  # insurance fund and ADL fills are not trades of the book
+        if not (is_amount(event.price) and is_amount(event.quantity)):
+            yield Reject("malformed trade", f"price {event.price!r}, quantity {event.quantity!r}")
+            return
+        last_ids = self._continuity.last_trade_id
+        last_id = last_ids.get(instrument.instrument_id)
+        if last_id is not None and event.trade_id <= last_id:
+            self._continuity.duplicates += 1
+            return
+        if last_id is not None and event.trade_id > last_id + 1:
+            yield Gap("trade", instrument.symbol, last_id + 1, event.trade_id - 1)
+        last_ids[instrument.instrument_id] = event.trade_id
+        yield _normalised(event, instrument, recv_ns)
+
+    def _answer(self, message: Frame) -> Iterator[Action]:
+        """An answer to a request of ours, in either of the shapes that errors have."""
+        error = message.error
+        if error is None and message.code is not None:
+            error = ErrorBody(message.code, message.msg)
+        number = message.id if isinstance(message.id, int) else None
+        if error is not None:
+            # Several errors carry no id; with a request open they can only mean that one.
+            if number in self._requests or (number is None and self._requests):
+                raise Refused(f"subscription refused: code {error.code}, {error.msg!r}")
+            yield Reject("error answer", f"code {error.code}, {error.msg!r}")
+            return
+        acknowledged = self._requests.pop(number, None) if number is not None else None
+        if acknowledged is None:
+            yield Reject("unknown answer", f"id {message.id!r}")
+            return
+        for name in acknowledged:
+            self._states[name].acknowledged = True
+            if self._streams[name].is_book:
+                yield from self._books[self._streams[name].instrument.instrument_id].request()
+
+
+def _normalised(
+    event: TradeEvent | AggregateTradeEvent, instrument: Instrument, recv_ns: int
+) -> Trade:
+    ts_event = event.time * _NS_PER_MS
+    first_id = last_id = None
+    if isinstance(event, AggregateTradeEvent):
+        first_id, last_id = str(event.first_id), str(event.last_id)
+    return Trade(
+        exchange=instrument.exchange,
+        market_type=instrument.market_type,
+        symbol=instrument.symbol,
+        instrument_id=instrument.instrument_id,
+        timestamp=rfc3339(ts_event),
+        ts_event=ts_event,
+        ts_recv=recv_ns,
+        trade_id=str(event.trade_id),
+        price=event.price,
+        quantity=event.quantity,
+        quantity_unit=instrument.quantity_unit,
+        contract_size=instrument.contract_size,
+        side="sell" if event.buyer_is_maker else "buy",
+        is_maker=event.buyer_is_maker,
+        first_trade_id=first_id,
+        last_trade_id=last_id,
+    )

@@ -1,0 +1,93 @@
+"""Binance's instrument lists: `exchangeInfo` of spot and of USD-M."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from mprism.feeds.binance.market import SPOT, Market
+from mprism.feeds.binance.wire import UNDECODABLE
+from mprism.feeds.errors import NetworkFault
+from mprism.feeds.instrument import Instrument, InstrumentList
+
+
+class RateLimit(Struct, rename="camel"):
+    """One of the limits that apply to our address."""
+
+    rate_limit_type: str
+    interval: str
+    interval_num: int
+    limit: int
+
+
+class Symbol(Struct, rename="camel"):
+    """One listed symbol. Values of `status` and `contractType` are not a closed set."""
+
+    symbol: str
+    status: str
+    base_asset: str
+    quote_asset: str
+    contract_type: str = ""
+    delivery_date: int | None = None
+
+
+class ExchangeInfo(Struct, rename="camel"):
+    """The answer as far as it is used. Symbols stay raw: one bad entry must not cost the rest."""
+
+    symbols: list[msgspec.Raw]
+    rate_limits: list[RateLimit] = []
+
+
+_decode = msgspec.json.Decoder(ExchangeInfo).decode
+_decode_symbol = msgspec.json.Decoder(Symbol).decode
+
+
+def parse_instruments(market: Market, body: bytes) -> InstrumentList:
+    """All instruments of the market. Raises NetworkFault for an answer that is none."""
+    try:
+        info = _decode(body)
+    except UNDECODABLE as error:
+        raise NetworkFault(f"{market.exchange} exchangeInfo: {error}") from error
+    instruments: dict[str, Instrument] = {}
+    skipped: list[str] = []
+    for raw in info.symbols:
+        try:
+            instrument = _instrument(market, _decode_symbol(raw))
+        except (*UNDECODABLE, ValueError, OverflowError, OSError) as error:
+            skipped.append(str(error))
+        else:
+            instruments[instrument.instrument_id] = instrument
+    return InstrumentList(instruments, _weight_per_minute(info.rate_limits), tuple(skipped))
+
+
+def _instrument(market: Market, listed: Symbol) -> Instrument:
+    symbol = f"{listed.base_asset}-{listed.quote_asset}".upper()
+    if market is SPOT:
+        return Instrument(
+            market.exchange, "spot", symbol, listed.symbol, listed.status == "TRADING"
+        )
+    # Delivery contracts are told by the date in their name, because their contractType
+    # changes to "" and others while they are delivered.
+    dated = "_" in listed.symbol and "PERPETUAL" not in listed.contract_type
+    if dated:
+        if listed.delivery_date is None:
+            raise ValueError(f"{listed.symbol}: a dated contract without deliveryDate")
+        day = datetime.fromtimestamp(listed.delivery_date / 1000, UTC)
+        symbol += day.strftime("-%y%m%d")
+    return Instrument(
+        market.exchange,
+        "futures" if dated else "perpetual",
+        symbol,
+        listed.symbol,
+        listed.status == "TRADING",
+    )
+
+
+def _weight_per_minute(limits: list[RateLimit]) -> int | None:
+    """REQUEST_WEIGHT as so much a minute; None when it is not told."""
+    seconds = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
+    for limit in limits:
+        length = limit.interval_num * seconds.get(limit.interval, 0)
+        if limit.rate_limit_type == "REQUEST_WEIGHT" and length:
+            return limit.limit * 60 // length
+    return None

@@ -1,0 +1,90 @@
+"""What differs between Binance's markets: places, limits and the rules of a book's ids."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from mprism.feeds.binance.wire import DepthEvent
+
+OrderRule = Callable[[DepthEvent, int], bool]
+"""Something about an event and the last update id of the book that it is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One Binance market."""
+
+    exchange: Literal["binance_spot", "binance_derivatives"]
+    websocket_url: str
+    rest_url: str
+    instruments_path: str
+    instruments_weight: int
+    depth_path: str
+    depth_weights: tuple[tuple[int, int], ...]  # (limit up to, weight), ascending
+    depth_limits: tuple[int, ...] | None  # the only limits that REST accepts; None: any
+    weight_per_minute: int  # until exchangeInfo has told the real one
+    window: int  # levels a side that the exchange keeps true
+    trade_stream: Literal["trade", "aggTrade"]
+    routes: dict[str, str]  # data type -> path before `/stream`
+    inbound_per_second: float
+    precedes: OrderRule  # the snapshot already holds this event
+    joins: OrderRule  # this event is the first one after the snapshot
+    follows: OrderRule  # this event is the next one of a book that has been joined
+
+    def depth_limit(self, levels: int) -> int:
+        """The smallest limit that REST accepts and that gives `levels`, else the largest."""
+        if self.depth_limits is None:
+            return min(levels, self.window)
+        return next((n for n in self.depth_limits if n >= levels), self.depth_limits[-1])
+
+    def depth_weight(self, limit: int) -> int:
+        """What a snapshot of `limit` levels costs."""
+        return next(weight for up_to, weight in self.depth_weights if limit <= up_to)
+
+
+# Spot ("How to manage a local order book correctly", corrected 2025-11): ids count by one, so
+# an event follows when it begins at most one after the last id.
+SPOT = Market(
+    exchange="binance_spot",
+    websocket_url="wss://stream.binance.com:9443",
+    rest_url="https://api.binance.com",
+    instruments_path="/api/v3/exchangeInfo",
+    instruments_weight=20,
+    depth_path="/api/v3/depth",
+    depth_weights=((100, 5), (500, 25), (1_000, 50), (5_000, 250)),
+    depth_limits=None,
+    weight_per_minute=6_000,
+    window=5_000,
+    trade_stream="trade",
+    routes={"orderbook": "", "trade": ""},
+    # 5/s are allowed, and our pongs count.
+    inbound_per_second=3.0,
+    precedes=lambda event, last_id: event.last_id <= last_id,
+    joins=lambda event, last_id: event.first_id <= last_id + 1,
+    follows=lambda event, last_id: event.first_id <= last_id + 1,
+)
+
+# USD-M: update ids are the engine's and jump; only `pu` proves that nothing is missing. The
+# first event either spans the snapshot's id (as documented) or follows it by `pu` (as the
+# live streams do too).
+USDM = Market(
+    exchange="binance_derivatives",
+    websocket_url="wss://fstream.binance.com",
+    rest_url="https://fapi.binance.com",
+    instruments_path="/fapi/v1/exchangeInfo",
+    instruments_weight=1,
+    depth_path="/fapi/v1/depth",
+    depth_weights=((50, 2), (100, 5), (500, 10), (1_000, 20)),
+    depth_limits=(5, 10, 20, 50, 100, 500, 1_000),
+    weight_per_minute=2_400,
+    window=1_000,
+    trade_stream="aggTrade",
+    # A stream on the wrong route is acknowledged and stays silent.
+    routes={"orderbook": "/public", "trade": "/market"},
+    inbound_per_second=6.0,
+    precedes=lambda event, last_id: event.last_id < last_id,
+    joins=lambda event, last_id: (
+        event.first_id <= last_id <= event.last_id or event.previous_id == last_id
+    ),
+    follows=lambda event, last_id: event.previous_id == last_id,
+)

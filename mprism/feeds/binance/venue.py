@@ -1,0 +1,112 @@
+"""Binance's markets as venues: which connections a configuration needs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mprism.feeds.binance.connection import BinanceConnection, Subscription, subscriptions
+from mprism.feeds.binance.instruments import parse_instruments
+from mprism.feeds.binance.market import SPOT, USDM, Market
+from mprism.feeds.instrument import Instrument, InstrumentList
+from mprism.feeds.protocol import Continuity, StreamProtocol
+from mprism.feeds.venue import ConnectionPlan
+from mprism.settings import ExchangeSettings
+from mprism.state import StreamState
+
+
+@dataclass(frozen=True, slots=True)
+class BinanceVenue:
+    """One market of Binance. See `mprism.feeds.venue.Venue`."""
+
+    market: Market
+
+    @property
+    def name(self) -> str:
+        return self.market.exchange
+
+    @property
+    def weight_per_minute(self) -> int:
+        return self.market.weight_per_minute
+
+    @property
+    def instruments_request(self) -> tuple[str, int]:
+        return self.market.instruments_path, self.market.instruments_weight
+
+    def check(self, settings: ExchangeSettings) -> str | None:
+        depth, window = settings.orderbook.depth, self.market.window
+        fetched = self.market.depth_limit(settings.orderbook.rest_levels)
+        if depth > fetched:
+            return (
+                f"orderbook.depth: {depth} levels cannot be kept with snapshots of {fetched}; "
+                f"allowed: at most orderbook.rest_levels, and {window} on {self.name}"
+            )
+        return None
+
+    def rest_url(self, settings: ExchangeSettings) -> str:
+        return settings.rest_url or self.market.rest_url
+
+    def parse_instruments(self, body: bytes) -> InstrumentList:
+        return parse_instruments(self.market, body)
+
+    def plan(
+        self, settings: ExchangeSettings, instruments: Sequence[Instrument]
+    ) -> list[ConnectionPlan]:
+        by_route: dict[str, list[str]] = {}
+        for data_type in settings.data_types:
+            by_route.setdefault(self.market.routes[data_type], []).append(data_type)
+        return [
+            self._connection(settings, route, number, part)
+            for route, data_types in by_route.items()
+            for number, part in enumerate(
+                _parts(
+                    subscriptions(self.market, instruments, data_types),
+                    settings.streams_per_connection,
+                ),
+                1,
+            )
+        ]
+
+    def _connection(
+        self, settings: ExchangeSettings, route: str, number: int, streams: list[Subscription]
+    ) -> ConnectionPlan:
+        base = (settings.websocket_url or self.market.websocket_url).rstrip("/")
+
+        def make_protocol(
+            continuity: Continuity, states: dict[str, StreamState]
+        ) -> BinanceConnection:
+            return BinanceConnection(self.market, streams, settings.orderbook, continuity, states)
+
+        return ConnectionPlan(
+            name=f"{self.name}{route or '/stream'}-{number}",
+            exchange=self.name,
+            url=f"{base}{route}/stream",
+            symbols=tuple(dict.fromkeys(stream.instrument.symbol for stream in streams)),
+            streams=tuple(stream.stream for stream in streams),
+            inbound_per_second=self.market.inbound_per_second,
+            make_protocol=make_protocol,
+        )
+
+    def recorded(
+        self,
+        streams: Iterable[str],
+        instruments: Mapping[str, Instrument],
+        settings: ExchangeSettings,
+        continuity: Continuity,
+    ) -> StreamProtocol:
+        by_name = {
+            instrument.instrument_id.lower(): instrument for instrument in instruments.values()
+        }
+        kinds = {"trade": False, "aggTrade": False, "depth@100ms": True, "depth": True}
+        chosen = []
+        for stream in streams:
+            symbol, _, kind = stream.partition("@")
+            if kind in kinds and symbol in by_name:
+                chosen.append(Subscription(stream, by_name[symbol], kinds[kind]))
+        return BinanceConnection(self.market, chosen, settings.orderbook, continuity, {})
+
+
+def _parts(streams: list[Subscription], size: int) -> list[list[Subscription]]:
+    return [streams[start : start + size] for start in range(0, len(streams), size)]
+
+
+BINANCE_SPOT = BinanceVenue(SPOT)
+BINANCE_DERIVATIVES = BinanceVenue(USDM)

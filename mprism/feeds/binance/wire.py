@@ -1,0 +1,114 @@
+"""What Binance sends, as structs: combined stream frames and REST answers.
+
+Fields that are not used are not declared: Binance adds new ones at any time. Sources:
+binance-spot-api-docs "WebSocket Streams" and the USD-M "Websocket Market Streams" pages.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from mprism.feeds.protocol import Reject
+from mprism.schema import Level
+
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # up to the year 9999
+
+
+class TradeEvent(Struct, tag_field="e", tag="trade", gc=False):
+    """`<symbol>@trade`: one fill. On USD-M `X` tells fills of the book from others."""
+
+    symbol: str = field(name="s")
+    trade_id: Id = field(name="t")
+    price: str = field(name="p")
+    quantity: str = field(name="q")
+    time: Milliseconds = field(name="T")
+    buyer_is_maker: bool = field(name="m")
+    origin: str = field(name="X", default="MARKET")
+
+
+class AggregateTradeEvent(Struct, tag_field="e", tag="aggTrade", gc=False):
+    """`<symbol>@aggTrade`: fills of one price and side, ids `f` to `l`."""
+
+    symbol: str = field(name="s")
+    trade_id: Id = field(name="a")
+    price: str = field(name="p")
+    quantity: str = field(name="q")
+    first_id: int = field(name="f")
+    last_id: int = field(name="l")
+    time: Milliseconds = field(name="T")
+    buyer_is_maker: bool = field(name="m")
+
+
+class DepthEvent(Struct, tag_field="e", tag="depthUpdate", gc=False):
+    """`<symbol>@depth`: absolute quantities of the levels that changed in ids `U` to `u`.
+
+    USD-M adds the matching engine's time and `pu`, the `u` of the stream's previous event.
+    """
+
+    symbol: str = field(name="s")
+    pushed: Milliseconds = field(name="E")
+    first_id: Id = field(name="U")
+    last_id: Id = field(name="u")
+    bids: list[Level] = field(name="b")
+    asks: list[Level] = field(name="a")
+    time: Milliseconds | None = field(name="T", default=None)
+    previous_id: Id | None = field(name="pu", default=None)
+
+
+class ServerShutdownEvent(Struct, tag_field="e", tag="serverShutdown", gc=False):
+    """The server will close this connection."""
+
+
+class ErrorBody(Struct):
+    """An error, at the top of an answer or below its key `error`."""
+
+    code: int | None = None
+    msg: str = ""
+
+
+class Frame(Struct):
+    """Any text frame of a combined socket: an event, or an answer to a request of ours."""
+
+    stream: str | None = None
+    data: TradeEvent | AggregateTradeEvent | DepthEvent | ServerShutdownEvent | None = None
+    id: int | str | None = None
+    code: int | None = None
+    msg: str = ""
+    error: ErrorBody | None = None
+
+
+class DepthSnapshot(Struct):
+    """REST `depth`. `T` only on USD-M. A symbol never traded has id -1 and no levels."""
+
+    last_update_id: Annotated[int, Meta(ge=-1, le=2**63 - 1)] = field(name="lastUpdateId")
+    bids: list[Level]
+    asks: list[Level]
+    time: Milliseconds | None = field(name="T", default=None)
+
+
+decode_frame = msgspec.json.Decoder(Frame).decode
+decode_snapshot = msgspec.json.Decoder(DepthSnapshot).decode
+
+UNDECODABLE = (msgspec.DecodeError, RecursionError)
+"""What decoding bytes from outside can raise; the second from thousands of nested brackets."""
+
+_EVENTS = frozenset({"trade", "aggTrade", "depthUpdate", "serverShutdown"})
+
+
+def explain(frame: str, error: Exception) -> Reject:
+    """Why `frame` could not be decoded. Slow, and only for frames that were refused."""
+    try:
+        raw = msgspec.json.decode(frame)
+    except UNDECODABLE as syntax:
+        return Reject("invalid JSON", str(syntax))
+    if not isinstance(raw, dict):
+        return Reject("not an object", type(raw).__name__)
+    data = raw.get("data")
+    event = data.get("e") if isinstance(data, dict) else None
+    if event is None:
+        return Reject("malformed frame", str(error))
+    if event not in _EVENTS:
+        return Reject("unknown event", repr(event))
+    return Reject("malformed event", f"{event}: {error}")

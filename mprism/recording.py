@@ -1,0 +1,83 @@
+"""Recordings: what an exchange sent, as gzipped or plain JSON Lines.
+
+The format is in `docs/recordings.md`. Records come in the order in which they happened.
+"""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from msgspec import Struct
+
+
+class RecordingError(Exception):
+    """A file is no recording. The text names the file and the line."""
+
+
+class Header(Struct, tag_field="kind", tag="header"):
+    """The first line: which exchange, and when the recording began (Unix seconds)."""
+
+    venue: str
+    recorded_ts: float
+
+
+class Answer(Struct, tag_field="kind", tag="http"):
+    """A REST answer."""
+
+    ts: float
+    url: str
+    body: str
+
+
+class Opened(Struct, tag_field="kind", tag="open"):
+    """A WebSocket was opened."""
+
+    ts: float
+    url: str
+
+
+class Sent(Struct, tag_field="kind", tag="sent"):
+    """A text frame that the recorder sent."""
+
+    ts: float
+    url: str
+    frame: str
+
+
+class Received(Struct, tag_field="kind", tag="received"):
+    """A text frame from the exchange."""
+
+    ts: float
+    frame: str
+
+
+Record = Header | Answer | Opened | Sent | Received
+
+_decode = msgspec.json.Decoder(Record).decode
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_recording(path: Path) -> Iterator[Record]:
+    """The records of a file in their order. Raises RecordingError, and OSError of the file."""
+    with _open(path) as lines:
+        number = 0
+        try:
+            for number, line in enumerate(lines, 1):
+                record = _decode(line)
+                if isinstance(record, Header) is not (number == 1):
+                    raise RecordingError(f"{path}:{number}: the header must be the first line only")
+                yield record
+        except msgspec.DecodeError as error:
+            raise RecordingError(f"{path}:{number}: {error}") from error
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise RecordingError(f"{path}: after line {number}: {error}") from error
+        if not number:
+            raise RecordingError(f"{path}: empty")
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        is_gzip = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    return gzip.open(path) if is_gzip else path.open("rb")  # type: ignore[return-value]

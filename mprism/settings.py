@@ -43,7 +43,10 @@ class NatsSettings(_Settings, frozen=True):
     A null `url` means an embedded server whose data lies in `data_folder`.
     """
 
-    url: str | None = None  # one address, or several separated by commas
+    # One address, or several separated by commas.
+    url: Annotated[str, Meta(pattern=r"^(nats|tls)://[^\s,]+(,(nats|tls)://[^\s,]+)*$")] | None = (
+        None
+    )
     data_folder: str = "data/nats"
     stream: StreamSettings = StreamSettings()
     gather_seconds: Annotated[float, Meta(ge=0, le=1)] = 0.005
@@ -92,7 +95,6 @@ class OrderBookSettings(_Settings, frozen=True):
 class ExchangeSettings(_Settings, frozen=True):
     """One exchange. Null endpoints are the exchange's own; any ws(s):// and http(s):// will do."""
 
-    enabled: bool = True
     symbols: Annotated[tuple[str, ...], Meta(min_length=1)] = ("BTC-USDT", "ETH-USDT")
     data_types: Annotated[tuple[DataType, ...], Meta(min_length=1)] = ("orderbook", "trade")
     websocket_url: Annotated[str, Meta(pattern=r"^wss?://[^\s]+$")] | None = None

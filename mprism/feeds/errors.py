@@ -29,8 +29,11 @@ class Refused(FeedError):
     """The exchange does not want us (401, 403, 451) or what we asked for: rare retries only."""
 
 
-class UnknownSymbol(FeedError):
-    """A configured symbol that the exchange does not list. The text names near matches."""
+class UnknownSymbol(Exception):
+    """A configured symbol that the exchange does not list: bad configuration, not a fault.
+
+    The text names near matches.
+    """
 
 
 def failure_of_status(status: int, what: str, retry_after: str | None) -> FeedError | None:

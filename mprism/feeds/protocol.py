@@ -75,6 +75,7 @@ class Continuity:
     """What a feed remembers over its connections, keyed by instrument id, and counts."""
 
     last_trade_id: dict[str, int] = field(default_factory=dict)
+    messages: int = 0  # valid ones of any subscribed stream
     duplicates: int = 0
 
 
@@ -88,7 +89,7 @@ class StreamProtocol(Protocol):
     def open(self) -> Iterable[Action]:
         """The connection is open: what to send."""
 
-    def receive(self, frame: str | bytes, recv_ns: int) -> Iterable[Action]:
+    def receive(self, frame: str | bytes | bytearray, recv_ns: int) -> Iterable[Action]:
         """A whole frame arrived at `recv_ns` (Unix epoch). Raises Refused."""
 
     def snapshot(self, instrument_id: str, body: bytes, recv_ns: int) -> Iterable[Action]:

@@ -96,7 +96,7 @@ class BinanceConnection:
             request = {"method": "SUBSCRIBE", "params": part, "id": number}
             yield Send(msgspec.json.encode(request).decode())
 
-    def receive(self, frame: str | bytes, recv_ns: int) -> Iterable[Action]:
+    def receive(self, frame: str | bytes | bytearray, recv_ns: int) -> Iterable[Action]:
         if not isinstance(frame, str):
             return (Reject("binary frame", f"{len(frame)} bytes"),)
         try:
@@ -113,16 +113,15 @@ class BinanceConnection:
             return (Reject("not subscribed", repr(message.stream)),)
         if event.symbol != stream.instrument.instrument_id:
             return (Reject("malformed event", f"{event.symbol!r} on {message.stream}"),)
+        if isinstance(event, DepthEvent) is not stream.is_book:
+            return (Reject("malformed event", f"a {type(event).__name__} on {message.stream}"),)
         state = self._states[stream.stream]
         state.messages += 1
         state.last_recv_ns = recv_ns
+        self._continuity.messages += 1
         if isinstance(event, DepthEvent):
-            book = self._books.get(event.symbol) if stream.is_book else None
-            if book is not None:
-                return book.update(event, recv_ns)
-        elif not stream.is_book:
-            return self._trade(event, stream.instrument, recv_ns)
-        return (Reject("malformed event", f"a {type(event).__name__} on {message.stream}"),)
+            return self._books[event.symbol].update(event, recv_ns)
+        return self._trade(event, stream.instrument, recv_ns)
 
     def snapshot(self, instrument_id: str, body: bytes, recv_ns: int) -> Iterable[Action]:
         book = self._books[instrument_id]

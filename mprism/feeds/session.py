@@ -1,0 +1,178 @@
+"""Drives one WebSocket connection: the Trio shell around a protocol.
+
+Frames come in lists and leave as lists of events. Snapshots are fetched beside the read path,
+one task per book that asks, through the exchange's shared REST client. Protocol calls are
+synchronous and happen in this thread only, and each call's events are sent to the channel
+before anything else of the caller; the channel keeps the order of waiting senders, so events
+leave in the order of the calls.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from time import time_ns
+from typing import Protocol
+
+import structlog
+import trio
+
+from mprism.feeds.errors import FeedError, NetworkFault
+from mprism.feeds.feed import Feed
+from mprism.feeds.protocol import (
+    Action,
+    BookState,
+    FetchSnapshot,
+    Gap,
+    Reject,
+    Replace,
+    Send,
+    StreamProtocol,
+)
+from mprism.feeds.transport import Frame
+from mprism.schema import Event
+from mprism.state import FeedStatus
+
+logger = structlog.get_logger()
+
+_SEND_QUEUE = 64  # frames; a connection of 1,024 streams asks for them in 11
+Delay = Callable[[int], float]
+"""Seconds to wait before attempt n of something, n counting from 0."""
+
+
+class Connection(Protocol):
+    """The transport, as far as a session needs it."""
+
+    oversized: int
+
+    async def receive(self) -> tuple[list[Frame], int]:
+        """A list of frames and when the first came, ns. Raises NetworkFault at the end."""
+
+    async def send(self, frame: str) -> None:
+        """Send a text frame. Raises NetworkFault."""
+
+
+class Rest(Protocol):
+    """The REST client, as far as a session needs it."""
+
+    async def get(self, path: str, parameters: dict[str, str | int], weight: int) -> bytes:
+        """The body of the answer. Raises FeedError."""
+
+
+Connect = Callable[[str], AbstractAsyncContextManager[Connection]]
+
+
+class Session:
+    """One connection of one feed, from its opening to its end."""
+
+    def __init__(self, feed: Feed, connection: Connection, rest: Rest, delay: Delay) -> None:
+        self._feed = feed
+        self._connection = connection
+        self._rest = rest
+        self._delay = delay
+        self._protocol: StreamProtocol = feed.begin()
+        self._outbox, self._to_send = trio.open_memory_channel[str](_SEND_QUEUE)
+        self._oversized = 0
+        self._replace: str | None = None
+
+    async def run(self) -> None:
+        """Until the connection ends, which always raises one of the feed errors, grouped."""
+        try:
+            async with trio.open_nursery() as self._nursery, self._outbox:
+                self._nursery.start_soon(self._send_frames)
+                await self._perform(self._protocol.open())
+                await self._read()
+        finally:
+            self._feed.protocol = None
+
+    async def _read(self) -> None:
+        feed, protocol, state = self._feed, self._protocol, self._feed.state
+        seen = feed.continuity.messages
+        idle_seconds = feed.settings.idle_timeout_seconds
+        with trio.CancelScope(deadline=trio.current_time() + idle_seconds) as idle:
+            while True:
+                frames, recv_ns = await self._connection.receive()
+                state.frames += len(frames)
+                state.received_bytes += sum(map(len, frames))
+                state.last_frame_at = recv_ns / 1e9
+                actions = [
+                    action for frame in frames for action in protocol.receive(frame, recv_ns)
+                ]
+                await self._perform(actions)
+                if feed.continuity.messages > seen:
+                    seen = feed.continuity.messages
+                    idle.deadline = trio.current_time() + idle_seconds
+                    self._note_data(recv_ns)
+                self._note_oversized()
+                if self._replace is not None:
+                    raise NetworkFault(self._replace)
+        raise NetworkFault(f"no data for {idle_seconds:g} s")
+
+    def _note_data(self, recv_ns: int) -> None:
+        """Valid data has come: only this makes a feed live and its backoff begin anew."""
+        state = self._feed.state
+        state.last_data_at = recv_ns / 1e9
+        if state.status is not FeedStatus.LIVE:
+            state.attempts = 0
+            state.enter(FeedStatus.LIVE)
+            logger.info("feed live", feed=self._feed.plan.name)
+
+    async def _perform(self, actions: Iterable[Action]) -> None:
+        """Do what the protocol wants; events go out together, in order."""
+        events: list[Event] = []
+        for action in actions:
+            if isinstance(action, Event):
+                events.append(action)
+            else:
+                self._act(action)
+        self._feed.state.duplicates = self._feed.continuity.duplicates
+        if events:
+            await self._feed.publish(events)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case Send(frame):
+                self._outbox.send_nowait(frame)
+            case FetchSnapshot():
+                self._nursery.start_soon(self._fetch, action)
+            case Replace(reason):
+                self._replace = reason
+            case Gap() | Reject() | BookState():
+                self._feed.note(action, time_ns())
+
+    def _note_oversized(self) -> None:
+        limit = self._feed.settings.max_frame_bytes
+        for _ in range(self._connection.oversized - self._oversized):
+            self._feed.note(Reject("oversized frame", f"more than {limit} bytes"), time_ns())
+        self._oversized = self._connection.oversized
+
+    async def _send_frames(self) -> None:
+        """Send at the exchange's pace; then everything must be acknowledged within a time."""
+        pause = 1 / self._feed.plan.inbound_per_second
+        timeout = self._feed.settings.acknowledge_timeout_seconds
+        while True:
+            with trio.move_on_after(timeout) as waiting:
+                frame = await self._to_send.receive()
+            if not waiting.cancelled_caught:
+                await self._connection.send(frame)
+                await trio.sleep(pause)
+            elif missing := self._protocol.unacknowledged:
+                text = f"{len(missing)} streams not acknowledged after {timeout:g} s"
+                raise NetworkFault(f"{text}, among them {missing[0]}")
+
+    async def _fetch(self, wanted: FetchSnapshot) -> None:
+        """Fetch until there is an answer. Failures cost only this book, and wait longer."""
+        attempt = wanted.attempt
+        while True:
+            if attempt:
+                await trio.sleep(self._delay(attempt - 1))
+            try:
+                body = await self._rest.get(wanted.path, wanted.parameters, wanted.weight)
+                break
+            except FeedError as error:
+                attempt += 1
+                self._note_fetch_failure(wanted.instrument_id, error)
+        recv_ns = time_ns()
+        await self._perform(self._protocol.snapshot(wanted.instrument_id, body, recv_ns))
+
+    def _note_fetch_failure(self, instrument_id: str, error: FeedError) -> None:
+        reason = f"snapshot failed: {type(error).__name__}"
+        self._feed.note(Reject(reason, f"{instrument_id}: {error}"), time_ns())

@@ -76,7 +76,7 @@ class Session:
     async def run(self) -> None:
         """Until the connection ends, which always raises one of the feed errors, grouped."""
         try:
-            async with trio.open_nursery() as self._nursery, self._outbox:
+            async with trio.open_nursery() as self._nursery:
                 self._nursery.start_soon(self._send_frames)
                 await self._perform(self._protocol.open())
                 await self._read()

@@ -10,16 +10,19 @@ What this leans on in trio-websocket 0.12 (`_reader_task`, `_handle_message_even
 `_close_web_socket`, `_open_handshake`) is held by `tests/socket/test_transport.py`.
 """
 
+import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import time_ns
 from urllib.parse import urlsplit
 
+import h11
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import BytesMessage, TextMessage
+from wsproto.utilities import ProtocolError
 
 from mprism.feeds.errors import NetworkFault, failure_of_status
 
@@ -53,6 +56,7 @@ class FrameConnection(WebSocketConnection):
         self._wake = trio.Event()  # there are frames, or the connection has ended
         self._room = trio.Event()  # the list was taken
         self._rejection: ConnectionRejected | None = None
+        self._error = "connection ended"
         self.ended = trio.Event()
 
     async def run(self) -> None:
@@ -63,6 +67,9 @@ class FrameConnection(WebSocketConnection):
             self._rejection = rejection
         except ConnectionClosed:
             pass  # raised while an answer to a protocol error was being sent; `closed` has it
+        except (h11.ProtocolError, ProtocolError) as error:
+            # wsproto cannot phrase its refusal of what is no WebSocket server at all.
+            self._error = f"{type(error).__name__}: {error}"
         finally:
             self.ended.set()
             self._wake.set()
@@ -106,6 +113,18 @@ class FrameConnection(WebSocketConnection):
         except ConnectionClosed:
             raise NetworkFault(self._reason()) from None
 
+    @asynccontextmanager
+    async def closing(self) -> AsyncIterator[None]:
+        """Close the connection at the end, with a closing handshake if there is time for it."""
+        try:
+            yield
+        finally:
+            if not self.ended.is_set():
+                with trio.move_on_after(_CLOSE_SECONDS, shield=True):
+                    await self.aclose()
+            # trio-websocket leaves the socket open when the peer closed or never answered.
+            await trio.aclose_forcefully(self._stream)
+
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
         data = event.data
         self._part_bytes += len(data)
@@ -144,7 +163,7 @@ class FrameConnection(WebSocketConnection):
 
     def _reason(self) -> str:
         if self.closed is None:
-            return "connection ended"
+            return self._error
         return f"closed with {self.closed.code}" + (
             f" ({self.closed.reason})" if self.closed.reason else f" ({self.closed.name})"
         )
@@ -161,16 +180,14 @@ async def open_websocket(
     async with trio.open_nursery() as nursery:
         with trio.move_on_after(open_timeout_seconds) as opening:
             connection = await _connect(url, max_frame_bytes)
-            nursery.start_soon(connection.run)
-            await connection.opened()
+            async with connection.closing():
+                nursery.start_soon(connection.run)
+                await connection.opened()
+                opening.deadline = math.inf
+                yield connection
+            nursery.cancel_scope.cancel()
         if opening.cancelled_caught:
             raise NetworkFault(f"not connected after {open_timeout_seconds:g} s")
-        try:
-            yield connection
-        finally:
-            with trio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await connection.aclose()
-            nursery.cancel_scope.cancel()
 
 
 async def _connect(url: str, max_frame_bytes: int) -> FrameConnection:

@@ -58,7 +58,7 @@ def base_name(dockerfile: Path) -> str:
 
 def stand_in(buildah: Buildah, archive: Path) -> None:
     """Make IMAGE from Debian's packages by way of `archive`. Raises NoBaseError."""
-    mmdebstrap = ["mmdebstrap", "--quiet", "--variant=essential"]
+    mmdebstrap = ["mmdebstrap", "--quiet", "--variant=apt"]  # with apt, as in the real one
     mmdebstrap += [f"--include={','.join(PACKAGES)}"]
     mmdebstrap += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT]
     mmdebstrap += [SUITE, str(archive), debian_mirror()]

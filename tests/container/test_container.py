@@ -5,6 +5,7 @@ The first test to ask for the image builds it, hence the long limit.
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -29,11 +30,22 @@ def test_the_demo_runs_inside_and_nothing_is_lost(image: Image) -> None:
         assert row["books_wrong"] == 0, row
 
 
+def test_the_collector_starts_answers_its_health_check_and_stops_when_told(image: Image) -> None:
+    script = Path(__file__).with_name("lifecycle.py")
+    image.buildah("copy", image.container, str(script), f"/tmp/{script.name}")
+    command = [*image.configuration["Entrypoint"], *image.configuration["Cmd"]]
+    health_check = image.configuration["Healthcheck"]["Test"][1:]
+    done = image.run("python", f"/tmp/{script.name}", *command, "--", *health_check)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("degraded; phase: starting")
+
+
 def test_the_health_check_fails_while_no_collector_runs(image: Image) -> None:
     kind, *command = image.configuration["Healthcheck"]["Test"]
     assert kind == "CMD"  # no shell in between
     done = image.run(*command, environment=["HEALTH_CHECK_PORT=1"])
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "no answer from http://127.0.0.1:1" in done.stdout + done.stderr
 
 
 def test_what_the_image_tells_a_container_engine(image: Image) -> None:

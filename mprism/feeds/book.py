@@ -101,12 +101,13 @@ class Side:
                 levels[key] = level
             elif levels.pop(key, None) is not None:
                 del keys[bisect_left(keys, key)]
-        if len(keys) > self._window:
+        if len(keys) >= self._window:
             self._bound()
 
     def _bound(self) -> None:
         keys, window = self._keys, self._window
-        if len(keys) <= window:
+        # A full window is not the whole side: nothing tells of a level that comes behind it.
+        if len(keys) < window:
             return
         last = keys[window - 1]
         if self._edge is None or last < self._edge:

@@ -4,6 +4,8 @@ Everything that the outside world can do to a connection or a request is one of 
 supervisor decides by the class alone. Any other exception is a bug and ends the process.
 """
 
+from math import isfinite
+
 HTTP_THROTTLED = frozenset({418, 429})
 HTTP_REFUSED = frozenset({401, 403, 451})
 MISSING_RETRY_AFTER_SECONDS = 60.0
@@ -53,6 +55,8 @@ def failure_of_status(status: int, what: str, retry_after: str | None) -> FeedEr
 
 def _seconds(retry_after: str | None) -> float:
     try:
-        return max(0.0, float(retry_after or ""))
+        seconds = float(retry_after or "")
     except ValueError:  # absent, or a date, which no exchange here sends
         return MISSING_RETRY_AFTER_SECONDS
+    # Neither a wait without end nor none at all: the exchange did say to wait.
+    return max(0.0, seconds) if isfinite(seconds) else MISSING_RETRY_AFTER_SECONDS

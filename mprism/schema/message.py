@@ -66,6 +66,6 @@ class MessageEncoder:
 
 
 def decode(payload: bytes) -> AnyEvent:
-    """The event in a stored message. Raises msgspec.ValidationError on anything else."""
+    """The event in a stored message. Raises msgspec.DecodeError on any other JSON or text."""
     event: AnyEvent = _decoder.decode(payload)
     return event

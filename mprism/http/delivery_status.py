@@ -47,7 +47,10 @@ class Dropped(Struct, frozen=True, kw_only=True):
 
 
 class PublisherLine(Struct, frozen=True, kw_only=True):
-    """The publisher. `oldest_wait_seconds` is of all that is not acknowledged."""
+    """The publisher. `oldest_wait_seconds` is of all that is not acknowledged.
+
+    `duplicates` are messages that the stream had already, and did not store again.
+    """
 
     backlog_messages: int
     backlog_bytes: int
@@ -59,6 +62,7 @@ class PublisherLine(Struct, frozen=True, kw_only=True):
     acknowledged: int
     acknowledged_per_second: float | None
     resent: int
+    duplicates: int
     dropped: list[Dropped]
     latency: Latency
 
@@ -102,6 +106,7 @@ def publisher_line(publisher: PublisherState, rates: Rates) -> PublisherLine:
         acknowledged=publisher.acknowledged,
         acknowledged_per_second=rates.of(publisher.acknowledged, lambda base: base.acknowledged),
         resent=publisher.resent,
+        duplicates=publisher.duplicates,
         dropped=[
             Dropped(reason=reason, data_type=data_type, messages=n)
             for (reason, data_type), n in sorted(publisher.dropped.items())

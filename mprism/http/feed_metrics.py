@@ -92,12 +92,12 @@ def _states(feeds: Iterable[FeedState]) -> Iterator[Metric]:
 def _by_cause(feeds: Iterable[FeedState]) -> Iterator[Metric]:
     rejected = CounterMetricFamily(
         "marketprism_frames_rejected",
-        "Frames that were not understood, by reason; nothing of them was published.",
+        "Frames and answers of the exchange that were refused as malformed or unexpected.",
         labels=["exchange", "feed", "reason"],
     )
     missing = CounterMetricFamily(
         "marketprism_missing_ids",
-        "Ids in the exchange's sequence that never arrived.",
+        "Ids of the exchange's sequence that are known to be missing from what is published.",
         labels=["exchange", "feed", "data_type"],
     )
     for feed in feeds:

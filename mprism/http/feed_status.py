@@ -8,13 +8,18 @@ from mprism.state import FeedState, FeedStatus
 
 
 class FeedLine(Struct, frozen=True, kw_only=True):
-    """One feed. `breaker_open`: the exchange refused us, so we try only rarely."""
+    """One feed. `since` is of its state, `down_since` of its last being live, null while it is.
+
+    `breaker_open`: the exchange refused us, so we try only rarely.
+    """
 
     name: str
     exchange: str
     state: FeedStatus
     since: str | None
     for_seconds: float | None
+    down_since: str | None
+    down_for_seconds: float | None
     reason: str | None
     failed_attempts: int
     next_attempt: str | None
@@ -44,6 +49,8 @@ def feed_line(feed: FeedState, rates: Rates) -> FeedLine:
         state=feed.status,
         since=stamp(feed.since),
         for_seconds=age(feed.since, now),
+        down_since=stamp(feed.down_since),
+        down_for_seconds=age(feed.down_since, now),
         reason=feed.reason,
         failed_attempts=feed.attempts,
         next_attempt=stamp(next_attempt_at),

@@ -146,6 +146,11 @@ def publisher_metrics(publisher: PublisherState, now: float) -> Iterator[Metric]
         "Messages sent again, with the same id, because their burst failed or timed out.",
         value=publisher.resent,
     )
+    yield CounterMetricFamily(
+        "marketprism_messages_deduplicated",
+        "Messages that the stream had already and did not store again, as far as the broker tells.",
+        value=publisher.duplicates,
+    )
     dropped = CounterMetricFamily(
         "marketprism_messages_dropped",
         "Messages given up before the broker had them, by cause. Anything above 0 is a loss.",

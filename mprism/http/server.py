@@ -153,7 +153,7 @@ def _explain(host: str, port: int, setting: str, variable: str, error: OSError) 
     # getaddrinfo's errors have numbers of their own, which strerror does not know.
     number = None if isinstance(error, socket.gaierror) else error.errno
     cause = error.strerror if number is None else os.strerror(number)
-    return f"{what}: {cause}. Set http.host to an address of this machine"
+    return f"{what}: {cause}. Set http.host or HTTP_HOST to an address of this machine"
 
 
 def _url(sock: socket.socket) -> str:

@@ -158,7 +158,7 @@ async def test_an_address_of_another_machine_is_refused() -> None:
         await run_http(running_state(), settings, trio.Event())
     assert str(caught.value) == (
         "cannot listen on 192.0.2.1 port 0: Cannot assign requested address. "
-        "Set http.host to an address of this machine"
+        "Set http.host or HTTP_HOST to an address of this machine"
     )
 
 
@@ -171,7 +171,7 @@ async def test_an_address_of_another_machine_is_refused() -> None:
         ),
         (
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
-            "Name or service not known. Set http.host to an address of this machine",
+            "Name or service not known. Set http.host or HTTP_HOST to an address of this machine",
         ),
     ],
 )

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from mprism.http.health import verdict
 from mprism.http.history import SAMPLE_SECONDS, History
+from mprism.http.look import Check
 from mprism.settings import HttpSettings
 from mprism.state import (
     BrokerState,
@@ -112,3 +114,8 @@ def connect(feed: FeedState) -> None:
     feed.enter(FeedStatus.LIVE)
     feed.attempts = 0
     feed.last_data_at = feed.clock()
+
+
+def said(world: World) -> dict[str, Check]:
+    health = verdict(world.state, world.settings, world.clock(), world.history)
+    return {check.name: check for check in health.checks}

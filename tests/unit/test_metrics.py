@@ -43,6 +43,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     publisher.messages_in_flight = 9
     publisher.bursts = 10
     publisher.resent = 11
+    publisher.duplicates = 13
     publisher.dropped["backlog_full", "orderbook"] = 12
     for seconds in (0.00005, 0.00015, 0.003, 0.003, 500.0):
         publisher.latency.observe(seconds)
@@ -135,6 +136,7 @@ def expected() -> dict[str, float]:
         line("messages_in_flight"): 9,
         line("bursts_total"): 10,
         line("messages_resent_total"): 11,
+        line("messages_deduplicated_total"): 13,
         line("messages_dropped_total", reason="backlog_full", data_type="orderbook"): 12,
         **{line("data_processing_duration_seconds_bucket", le=le): n for le, n in BUCKETS.items()},
         line("data_processing_duration_seconds_bucket", le="+Inf"): 5,

@@ -211,6 +211,7 @@ class PublisherState:
     bursts: int = 0  # acknowledged
     acknowledged: int = 0  # messages
     resent: int = 0  # messages sent again after a failure
+    duplicates: int = 0  # messages that the stream already had, as far as the broker tells
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)  # (reason, data type)
     deliveries: dict[Coverage, Delivery] = field(default_factory=dict)
     latency: Histogram = field(default_factory=Histogram)  # receive to acknowledgement

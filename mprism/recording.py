@@ -4,6 +4,7 @@ The format is in `docs/recordings.md`. Records come in the order in which they h
 """
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -69,9 +70,9 @@ def read_recording(path: Path) -> Iterator[Record]:
                 if isinstance(record, Header) is not (number == 1):
                     raise RecordingError(f"{path}:{number}: the header must be the first line only")
                 yield record
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise RecordingError(f"{path}:{number}: {error}") from error
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise RecordingError(f"{path}: after line {number}: {error}") from error
         if not number:
             raise RecordingError(f"{path}: empty")

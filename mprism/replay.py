@@ -4,17 +4,26 @@ What the collector asks for by REST is answered from the recording: with the old
 answer for that instrument, or, if it comes later in the file, when it comes.
 """
 
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from mprism.feeds.errors import FeedError
 from mprism.feeds.instrument import Instrument
-from mprism.feeds.protocol import Action, Continuity, FetchSnapshot, StreamProtocol
+from mprism.feeds.protocol import (
+    Action,
+    Continuity,
+    FetchSnapshot,
+    Gap,
+    Reject,
+    StreamProtocol,
+)
 from mprism.feeds.venue import Venue
 from mprism.recording import Answer, Header, Opened, Received, Record, RecordingError, Sent
+from mprism.schema import Event, OrderBook
 from mprism.settings import ExchangeSettings
 
 
@@ -46,10 +55,11 @@ class Replay:
             case Opened():
                 # A connection that was opened again begins anew, and with it its protocol.
                 self._streams[record.url] = _streams_of_url(record.url)
-                self._protocol = None
+                self._discard_protocol()
             case Sent():
-                self._streams.setdefault(record.url, []).extend(_streams_of_request(record.frame))
-                self._protocol = None
+                if names := _streams_of_request(record.frame):
+                    self._streams.setdefault(record.url, []).extend(names)
+                    self._discard_protocol()
             case Answer():
                 yield from self._answer(record)
             case Received():
@@ -61,6 +71,11 @@ class Replay:
         if header.venue != self._venue.name:
             raise RecordingError(f"recorded from {header.venue}, not from {self._venue.name}")
 
+    def _discard_protocol(self) -> None:
+        self._protocol = None
+        # What it had asked for must not use up an answer that the next one needs.
+        self._asked.clear()
+
     def _connection(self) -> StreamProtocol:
         if self._protocol is None:
             if self._instruments is None:
@@ -69,7 +84,6 @@ class Replay:
             self._protocol = self._venue.recorded(
                 streams, self._instruments, self._settings, self._continuity
             )
-            self._asked.clear()
         return self._protocol
 
     def _answer(self, record: Answer) -> Iterator[Action]:
@@ -102,6 +116,63 @@ class Replay:
                 return
 
 
+@dataclass(slots=True)
+class _Read:
+    """What the messages of one instrument came to."""
+
+    trades: int = 0
+    updates: int = 0
+    snapshots: int = 0
+    last: OrderBook | None = None
+
+
+class Summary:
+    """Counts what a replay yields while it passes."""
+
+    def __init__(self) -> None:
+        self._instruments: dict[str, _Read] = defaultdict(_Read)
+        self._rejected: Counter[str] = Counter()
+        self._missing = 0
+
+    def passing(self, actions: Iterable[Action]) -> Iterator[Event]:
+        """The events of `actions`."""
+        for action in actions:
+            if isinstance(action, Event):
+                self._count(action)
+                yield action
+            elif isinstance(action, Reject):
+                self._rejected[action.reason] += 1
+            elif isinstance(action, Gap):
+                self._missing += action.last_id - action.first_id + 1
+
+    def _count(self, event: Event) -> None:
+        read = self._instruments[event.instrument_id]
+        if isinstance(event, OrderBook):
+            read.last = event
+            read.updates += event.update_type == "update"
+            read.snapshots += event.update_type == "snapshot"
+        else:
+            read.trades += 1
+
+    def lines(self) -> Iterator[str]:
+        """The counts in words, a line per instrument, then what was missing or not understood."""
+        for name, read in sorted(self._instruments.items()):
+            line = f"{name}: {read.trades} trades"
+            if read.last is not None:
+                book = read.last
+                line += (
+                    f", {read.snapshots} snapshots, {read.updates} updates to id "
+                    f"{book.last_update_id}, best bid {book.best_bid_price} x "
+                    f"{book.best_bid_quantity}, best ask {book.best_ask_price} x "
+                    f"{book.best_ask_quantity}"
+                )
+            yield line
+        if self._missing:
+            yield f"missing trades: {self._missing}"
+        for reason, count in sorted(self._rejected.items()):
+            yield f"not used, {reason}: {count}"
+
+
 def _ns(seconds: float) -> int:
     # Through microseconds: a float of today's seconds has no more digits than that.
     return round(seconds * 1e6) * 1_000
@@ -122,4 +193,5 @@ def _streams_of_request(frame: str) -> list[str]:
         raise RecordingError(f"a sent frame is not JSON: {error}") from error
     if not isinstance(request, dict) or request.get("method") != "SUBSCRIBE":
         return []
-    return [name for name in request.get("params", []) if isinstance(name, str)]
+    names = request.get("params")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []

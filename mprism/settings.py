@@ -33,7 +33,8 @@ class StreamSettings(_Settings, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "MARKET_DATA"
     max_messages: Annotated[int, Meta(ge=-1)] = -1  # -1: no limit
     max_bytes: Annotated[int, Meta(ge=-1)] = -1
-    max_age_seconds: Annotated[float, Meta(ge=0)] = 172_800.0  # 0: for ever
+    # 0: for ever. A hundred years are the most that the broker's nanoseconds hold with ease.
+    max_age_seconds: Annotated[float, Meta(ge=0, le=3_153_600_000)] = 172_800.0
     duplicate_window_seconds: Seconds = 120.0
 
 
@@ -63,8 +64,8 @@ class HttpSettings(_Settings, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 8086  # 0: any free one
     metrics_port: Port = 9093
-    grace_seconds: Annotated[float, Meta(ge=0)] = 10.0  # a shorter fault does not flap
-    start_grace_seconds: Annotated[float, Meta(ge=0)] = 60.0
+    grace_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 10.0  # a shorter fault does not flap
+    start_grace_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     silent_after_seconds: Seconds = 60.0  # a subscribed stream without data shows after this
 
 

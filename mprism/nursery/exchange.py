@@ -69,10 +69,12 @@ async def run_exchange(
     state: CollectorState,
     events: EventSink,
     feeds: dict[str, Feed],
+    planned: trio.Event,
 ) -> None:
-    """Run all feeds of one exchange until cancelled; `feeds` gets an entry for each.
+    """Run all feeds of one exchange until cancelled.
 
-    Raises UnknownSymbol.
+    `feeds` gets an entry for each, and `planned` is set when it has them all. Raises
+    UnknownSymbol.
     """
     async with open_exchange_rest(name, settings) as rest:
         plan = await _plan_with_patience(name, settings, state, rest)
@@ -93,6 +95,7 @@ async def run_exchange(
                 feeds[connection.name] = feed
                 state.feeds[connection.name] = feed.state
                 nursery.start_soon(run_feed, feed, connect, rest)
+            planned.set()
 
 
 async def _plan_with_patience(

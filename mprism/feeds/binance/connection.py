@@ -44,6 +44,13 @@ class Subscription:
     instrument: Instrument
     is_book: bool
 
+    @property
+    def event(self) -> type[TradeEvent | AggregateTradeEvent | DepthEvent]:
+        """What comes on it. Trades and aggregates must not mix: their ids count apart."""
+        if self.is_book:
+            return DepthEvent
+        return AggregateTradeEvent if self.stream.endswith("@aggTrade") else TradeEvent
+
 
 def subscriptions(
     market: Market, instruments: Iterable[Instrument], data_types: Iterable[str]
@@ -102,7 +109,7 @@ class BinanceConnection:
         try:
             message = decode_frame(frame)
         except UNDECODABLE as error:
-            return (explain(frame, error),)
+            return (explain(frame, error, self._streams),)
         event = message.data
         if event is None:
             return self._answer(message)
@@ -113,7 +120,7 @@ class BinanceConnection:
             return (Reject("not subscribed", repr(message.stream)),)
         if event.symbol != stream.instrument.instrument_id:
             return (Reject("malformed event", f"{event.symbol!r} on {message.stream}"),)
-        if isinstance(event, DepthEvent) is not stream.is_book:
+        if not isinstance(event, stream.event):
             return (Reject("malformed event", f"a {type(event).__name__} on {message.stream}"),)
         state = self._states[stream.stream]
         state.messages += 1
@@ -163,7 +170,7 @@ class BinanceConnection:
         number = message.id if isinstance(message.id, int) else None
         if error is not None:
             # Several errors carry no id; with a request open they can only mean that one.
-            if number in self._requests or (number is None and self._requests):
+            if number in self._requests or (message.id is None and self._requests):
                 raise Refused(f"subscription refused: code {error.code}, {error.msg!r}")
             yield Reject("error answer", f"code {error.code}, {error.msg!r}")
             return

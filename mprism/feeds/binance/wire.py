@@ -4,6 +4,7 @@ Fields that are not used are not declared: Binance adds new ones at any time. So
 binance-spot-api-docs "WebSocket Streams" and the USD-M "Websocket Market Streams" pages.
 """
 
+from collections.abc import Container
 from typing import Annotated
 
 import msgspec
@@ -13,7 +14,10 @@ from mprism.feeds.protocol import Reject
 from mprism.schema import Level
 
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # up to the year 9999
+# Up to the year 2262, where nanoseconds no longer fit 64 bits.
+Milliseconds = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000_000)]
+# Aggregates that the exchange declared void have -1 here, and no price.
+PartId = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
 
 
 class TradeEvent(Struct, tag_field="e", tag="trade", gc=False):
@@ -35,8 +39,8 @@ class AggregateTradeEvent(Struct, tag_field="e", tag="aggTrade", gc=False):
     trade_id: Id = field(name="a")
     price: str = field(name="p")
     quantity: str = field(name="q")
-    first_id: int = field(name="f")
-    last_id: int = field(name="l")
+    first_id: PartId = field(name="f")
+    last_id: PartId = field(name="l")
     time: Milliseconds = field(name="T")
     buyer_is_maker: bool = field(name="m")
 
@@ -91,13 +95,16 @@ class DepthSnapshot(Struct):
 decode_frame = msgspec.json.Decoder(Frame).decode
 decode_snapshot = msgspec.json.Decoder(DepthSnapshot).decode
 
-UNDECODABLE = (msgspec.DecodeError, RecursionError)
-"""What decoding bytes from outside can raise; the second from thousands of nested brackets."""
+UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What decoding text or bytes from outside can raise.
+
+Bad UTF-8 is no DecodeError, and thousands of nested brackets are a RecursionError.
+"""
 
 _EVENTS = frozenset({"trade", "aggTrade", "depthUpdate", "serverShutdown"})
 
 
-def explain(frame: str, error: Exception) -> Reject:
+def explain(frame: str, error: Exception, subscribed: Container[str]) -> Reject:
     """Why `frame` could not be decoded. Slow, and only for frames that were refused."""
     try:
         raw = msgspec.json.decode(frame)
@@ -105,9 +112,12 @@ def explain(frame: str, error: Exception) -> Reject:
         return Reject("invalid JSON", str(syntax))
     if not isinstance(raw, dict):
         return Reject("not an object", type(raw).__name__)
+    stream = raw.get("stream")
+    if isinstance(stream, str) and stream not in subscribed:
+        return Reject("not subscribed", repr(stream))
     data = raw.get("data")
     event = data.get("e") if isinstance(data, dict) else None
-    if event is None:
+    if not isinstance(event, str):
         return Reject("malformed frame", str(error))
     if event not in _EVENTS:
         return Reject("unknown event", repr(event))

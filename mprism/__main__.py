@@ -1,0 +1,5 @@
+"""`python -m mprism`."""
+
+from mprism.cli import main
+
+main()

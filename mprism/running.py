@@ -1,0 +1,119 @@
+"""What the commands run: the collector, its check, a replay."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import click
+import trio
+
+from mprism import __version__
+from mprism.check import Finding, check_settings
+from mprism.configuration import in_force
+from mprism.feeds.errors import UnknownSymbol
+from mprism.feeds.registry import VENUES
+from mprism.http.server import ListenError
+from mprism.nursery.broker import BrokerError
+from mprism.nursery.root import publish_all, run_until_signal
+from mprism.nursery.server_binary import NoServerBinaryError
+from mprism.recording import RecordingError, read_recording
+from mprism.replay import Replay, Summary
+from mprism.schema import Event, MessageEncoder
+from mprism.settings import ExchangeName, ExchangeSettings, Settings
+from mprism.state import CollectorState
+
+# What the world outside can do to a command, with the exit code that it gets. The first match
+# counts.
+_EXIT_CODES: dict[type[Exception], int] = {
+    UnknownSymbol: 2,
+    NoServerBinaryError: 2,
+    RecordingError: 2,
+    ListenError: 1,
+    BrokerError: 1,
+}
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit code of `work`; expected failures become a line each, bugs go through."""
+    code = 0
+
+    def tell(group: BaseExceptionGroup[Exception]) -> None:
+        nonlocal code
+        for error in _leaves(group):
+            click.echo(f"mprism: {error}", err=True)
+            code = max(code, next(n for kind, n in _EXIT_CODES.items() if isinstance(error, kind)))
+
+    try:
+        code = work()
+    except* tuple(_EXIT_CODES) as group:
+        tell(group)
+    except* KeyboardInterrupt:
+        click.echo("mprism: interrupted", err=True)
+        code = 1
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def collect(settings: Settings) -> int:
+    """Run the collector until a signal."""
+    state = CollectorState(version=__version__, configuration=in_force(settings))
+    return guarded(lambda: trio.run(run_until_signal, settings, state))
+
+
+def print_check(settings: Settings) -> int:
+    """Print what would run and what is wrong; the worst finding is the exit code."""
+
+    def tell(finding: Finding) -> None:
+        click.echo(finding.line, err=bool(finding.exit_code))
+
+    return guarded(lambda: trio.run(partial(check_settings, settings, tell)))
+
+
+def replay_file(settings: Settings, file: Path, exchange: str, *, to_nats: bool) -> int:
+    """Replay a recording to standard output or into the stream."""
+    names = get_args(ExchangeName)
+    if exchange not in names:
+        click.echo(f"mprism: --exchange: {exchange!r}: allowed: {', '.join(names)}", err=True)
+        return 2
+    name: ExchangeName = exchange  # type: ignore[assignment]
+    venue_settings = settings.exchanges.get(name, ExchangeSettings())
+    actions = Replay(VENUES[name], venue_settings).run(read_recording(file))
+    summary = Summary()
+    events = summary.passing(actions)
+    if to_nats:
+        code = guarded(lambda: trio.run(_store, settings, events))
+    else:
+        code = guarded(lambda: _print(events))
+    for line in summary.lines():
+        click.echo(line, err=True)
+    return code
+
+
+def _print(events: Iterator[Event]) -> int:
+    encode = MessageEncoder().encode
+    try:
+        for event in events:
+            sys.stdout.buffer.write(encode(event).payload + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` does. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+async def _store(settings: Settings, events: Iterator[Event]) -> int:
+    state = CollectorState(version=__version__, configuration={})
+    await publish_all(settings, state, events)
+    lost = sum(state.publisher.dropped.values())
+    click.echo(f"stored {state.publisher.acknowledged} messages, lost {lost}", err=True)
+    return 1 if lost else 0

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -13,55 +13,14 @@ import trio
 from mprism import __version__
 from mprism.check import Finding, check_settings
 from mprism.configuration import in_force
-from mprism.feeds.errors import UnknownSymbol
+from mprism.exits import guarded
 from mprism.feeds.registry import VENUES
-from mprism.http.server import ListenError
-from mprism.nursery.broker import BrokerError
 from mprism.nursery.root import publish_all, run_until_signal
-from mprism.nursery.server_binary import NoServerBinaryError
-from mprism.recording import RecordingError, read_recording
+from mprism.recording import read_recording
 from mprism.replay import Replay, Summary
 from mprism.schema import Event, MessageEncoder
 from mprism.settings import ExchangeName, ExchangeSettings, Settings
 from mprism.state import CollectorState
-
-# What the world outside can do to a command, with the exit code that it gets. The first match
-# counts.
-_EXIT_CODES: dict[type[Exception], int] = {
-    UnknownSymbol: 2,
-    NoServerBinaryError: 2,
-    RecordingError: 2,
-    ListenError: 1,
-    BrokerError: 1,
-}
-
-
-def guarded(work: Callable[[], int]) -> int:
-    """The exit code of `work`; expected failures become a line each, bugs go through."""
-    code = 0
-
-    def tell(group: BaseExceptionGroup[Exception]) -> None:
-        nonlocal code
-        for error in _leaves(group):
-            click.echo(f"mprism: {error}", err=True)
-            code = max(code, next(n for kind, n in _EXIT_CODES.items() if isinstance(error, kind)))
-
-    try:
-        code = work()
-    except* tuple(_EXIT_CODES) as group:
-        tell(group)
-    except* KeyboardInterrupt:
-        click.echo("mprism: interrupted", err=True)
-        code = 1
-    return code
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 def collect(settings: Settings) -> int:

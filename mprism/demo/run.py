@@ -1,0 +1,242 @@
+"""Runs the demo from its start to its verdict."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import trio
+from rich.console import Console
+
+from mprism.demo.collector import Collector, open_collector
+from mprism.demo.compare import Comparison, Result
+from mprism.demo.screen import open_screen
+from mprism.exits import guarded
+from mprism.logs import configure_logging
+from mprism.nursery.embedded import open_embedded
+from mprism.nursery.jetstream import open_loop
+from mprism.nursery.stored import read_stream
+from mprism.schema import decode
+from mprism.settings import LoggingSettings, StreamSettings
+from mprism.simulator import BinanceSimulator, Outcome, open_binance, standard_faults
+
+_MARKETS = (("spot", ("BTCUSDT", "ETHUSDT")), ("usdm", ("BTCUSDT", "ETHUSDT")))
+_LIVE_SECONDS = 20.0
+_SETTLE_SECONDS = 30.0
+_POLL_SECONDS = 0.2
+
+console = Console()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    seconds: float
+    seed: int
+    rate: float
+    report: Path | None
+    faults: bool
+    nats_server: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What came out of a run."""
+
+    results: list[Result]
+    problems: list[str]
+    status: dict[str, Any]  # of the collector, just before it was stopped
+    exit_code: int  # of the collector
+
+    @property
+    def report(self) -> dict[str, object]:
+        """The report, as it goes into its file."""
+        publisher = self.status["publisher"]
+        dropped: dict[str, int] = {}
+        for entry in publisher["dropped"]:
+            dropped[entry["reason"]] = dropped.get(entry["reason"], 0) + entry["messages"]
+        latency = publisher["latency"]
+        return {
+            "results": [asdict(result) for result in self.results],
+            "latency_ms": {key: latency[f"{key}_ms"] for key in ("p50", "p99", "max")},
+            "dropped": dropped,
+            "problems": self.problems,
+        }
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is lost, duplicated, out of order or wrong."""
+        return self.exit_code == 0 and all(result.is_right for result in self.results)
+
+
+def run_demo(**options: Any) -> int:  # noqa: ANN401
+    """Run the demo with the command line's options, and return its exit code."""
+    chosen = Options(**options)
+    configure_logging(LoggingSettings(level="ERROR"))
+    return guarded(lambda: _judge(trio.run(_demo, chosen), chosen))
+
+
+def _judge(outcomes: Outcomes, options: Options) -> int:
+    _print_verdict(outcomes)
+    if options.report is not None:
+        options.report.write_text(json.dumps(outcomes.report, indent=2) + "\n", encoding="utf-8")
+    return 0 if outcomes.is_right else 1
+
+
+async def _demo(options: Options) -> Outcomes:
+    with TemporaryDirectory(prefix="mprism-demo-") as name:
+        folder = Path(name)
+        async with (
+            open_loop(),
+            open_embedded(folder / "nats", binary=options.nats_server) as broker,
+            _simulators(options) as simulators,
+        ):
+            console.print(
+                f"mprism demo: {len(simulators)} simulated exchanges, nats-server at {broker.url}, "
+                f"{options.rate:g} messages/s each for {options.seconds:g} s",
+                highlight=False,
+            )
+            async with open_collector(folder / "config", simulators, broker.url) as collector:
+                await _all_live(collector)
+                await _watch(collector, simulators, options)
+                await _stop_markets(simulators)
+                status = await _settled(collector)
+                exit_code = await collector.stop()
+            return await _compare(broker.url, simulators, status, exit_code)
+
+
+@asynccontextmanager
+async def _simulators(options: Options) -> AsyncIterator[list[BinanceSimulator]]:
+    schedule = standard_faults(options.seconds) if options.faults else ()
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                open_binance(
+                    market,  # type: ignore[arg-type]
+                    symbols=symbols,
+                    seed=options.seed,
+                    rate=options.rate,
+                    schedule=schedule,
+                )
+            )
+            for market, symbols in _MARKETS
+        ]
+
+
+async def _all_live(collector: Collector) -> None:
+    with trio.move_on_after(_LIVE_SECONDS):
+        while True:
+            feeds = (await collector.status())["feeds"]
+            if len(feeds) > 1 and all(feed["state"] == "live" for feed in feeds):
+                return
+            await trio.sleep(_POLL_SECONDS)
+    raise collector.failure(f"has not all feeds live after {_LIVE_SECONDS:g} s")
+
+
+async def _watch(
+    collector: Collector, simulators: Sequence[BinanceSimulator], options: Options
+) -> None:
+    start = trio.current_time()
+    with open_screen(console) as screen:
+        for second in range(1, int(options.seconds) + 1):
+            await trio.sleep_until(start + second)
+            faults = sum(
+                count
+                for simulator in simulators
+                for name, count in simulator.counts.items()
+                if name.startswith("fault_")
+            )
+            screen.update(second, await collector.status(), faults)
+
+
+async def _stop_markets(simulators: Sequence[BinanceSimulator]) -> None:
+    """No more events; returns when every client has read what was written to it."""
+    async with trio.open_nursery() as nursery:
+        for simulator in simulators:
+            nursery.start_soon(simulator.stop_market)
+
+
+async def _settled(collector: Collector) -> dict[str, Any]:
+    """The collector's status when everything that it has received is acknowledged."""
+    with trio.move_on_after(_SETTLE_SECONDS):
+        before = None
+        while True:
+            status = await collector.status()
+            publisher = status["publisher"]
+            waiting = publisher["backlog_messages"] + publisher["messages_in_flight"]
+            seen = [feed["frames"] for feed in status["feeds"]], publisher["acknowledged"]
+            if not waiting and seen == before:
+                return status
+            before = seen
+            await trio.sleep(_POLL_SECONDS)
+    raise collector.failure(f"has not stored everything after {_SETTLE_SECONDS:g} s")
+
+
+async def _compare(
+    url: str, simulators: Sequence[BinanceSimulator], status: dict[str, Any], exit_code: int
+) -> Outcomes:
+    console.print("reading the stream back", highlight=False)
+    began = time.monotonic()
+    comparison = Comparison([simulator.truth for simulator in simulators])
+    count = 0
+    async with read_stream(url, StreamSettings().name) as messages:
+        async for batch in messages:
+            for message in batch:
+                comparison.read(decode(message.payload))
+            count += len(batch)
+    console.print(
+        f"{count:,} messages read and compared in {time.monotonic() - began:.1f} s",
+        highlight=False,
+    )
+    sent = {simulator.exchange: _updates_sent(simulator) for simulator in simulators}
+    results = comparison.end(sent)
+    return Outcomes(results, comparison.problems.texts, status, exit_code)
+
+
+def _updates_sent(simulator: BinanceSimulator) -> int:
+    """Whole frames that were written, but for those of trades."""
+    outcomes = simulator.truth.outcomes()
+    trades = outcomes[Outcome.SENT] + outcomes[Outcome.CONFIRMED]
+    counts = simulator.counts
+    return counts["frames_sent"] - counts["frames_malformed"] - trades
+
+
+def _print_verdict(outcomes: Outcomes) -> None:
+    for result in outcomes.results:
+        books = ""
+        if result.data_type == "orderbook":
+            books = f", {result.books_compared:,} books compared, {result.books_wrong} wrong"
+        console.print(
+            f"{result.exchange} {result.data_type}: {result.sent:,} sent, {result.stored:,} "
+            f"stored, {result.lost} lost, {result.duplicated} duplicated, "
+            f"{result.out_of_order} out of order{books}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for feed in outcomes.status["feeds"]:
+        console.print(
+            f"{feed['name']}: {sum(feed['gaps'].values())} trades missing and reported, "
+            f"{feed['duplicates']} repeated frames, {feed['resyncs']} books resynchronised, "
+            f"rejected {feed['rejected'] or 'nothing'}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for text in outcomes.problems:
+        console.print(f"wrong: {text}", style="red", highlight=False)
+    latency = outcomes.status["publisher"]["latency"]
+    console.print(
+        f"receive to acknowledgement: p50 {latency['p50_ms']:.1f} ms, "
+        f"p99 {latency['p99_ms']:.1f} ms, max {latency['max_ms']:.1f} ms",
+        highlight=False,
+    )
+    if outcomes.is_right:
+        console.print("Nothing lost, nothing duplicated, nothing out of order, no wrong book.")
+    elif outcomes.exit_code:
+        console.print(f"The collector ended with exit code {outcomes.exit_code}.", style="red")
+    else:
+        console.print("The stream is not what the exchanges sent.", style="red")

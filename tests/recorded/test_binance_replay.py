@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mprism.feeds.protocol import Action, Gap, Reject
+from mprism.feeds.protocol import Action, Gap
 from mprism.feeds.registry import VENUES
 from mprism.recording import read_recording
 from mprism.replay import Replay

@@ -47,7 +47,7 @@ class DepthBook:
         self._settings = settings
         self._continuity = continuity
         self._limit = market.depth_limit(settings.rest_levels)
-        self._interval_ns = int(settings.snapshot_interval_seconds * 1_000_000_000)
+        self._interval_ns = round(settings.snapshot_interval_seconds * 1_000_000_000)
         self._book = OrderBook(market.window)
         self._live = False
         self._joined = False  # an event has been applied since the snapshot
@@ -156,7 +156,9 @@ class DepthBook:
             yield Reject("malformed levels", f"{self.instrument.instrument_id}: {error}")
             yield from self._leave(None, recv_ns, "an update was malformed")
             return
-        self._joined, self._last_id, self._as_of, self._attempt = True, event.last_id, event, 0
+        self._joined, self._last_id, self._as_of = True, event.last_id, event
+        if self._waiting is None:
+            self._attempt = 0  # not while a refresh fails: it must wait longer each time
         if self._settings.mode == "updates":
             yield self._change(event, last_id, recv_ns)
         if event_ns(event) // self._interval_ns > self._bucket:

@@ -88,6 +88,6 @@ def _weight_per_minute(limits: list[RateLimit]) -> int | None:
     seconds = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
     for limit in limits:
         length = limit.interval_num * seconds.get(limit.interval, 0)
-        if limit.rate_limit_type == "REQUEST_WEIGHT" and length:
-            return limit.limit * 60 // length
+        if limit.rate_limit_type == "REQUEST_WEIGHT" and length > 0 and limit.limit > 0:
+            return max(1, limit.limit * 60 // length)
     return None

@@ -51,7 +51,7 @@ class BinanceVenue:
         self, settings: ExchangeSettings, instruments: Sequence[Instrument]
     ) -> list[ConnectionPlan]:
         by_route: dict[str, list[str]] = {}
-        for data_type in settings.data_types:
+        for data_type in dict.fromkeys(settings.data_types):
             by_route.setdefault(self.market.routes[data_type], []).append(data_type)
         return [
             self._connection(settings, route, number, part)

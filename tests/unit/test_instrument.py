@@ -1,0 +1,55 @@
+"""The symbols that users write, found in an exchange's list."""
+
+import pytest
+
+from mprism.feeds.errors import UnknownSymbol
+from mprism.feeds.instrument import Instrument, select
+
+LISTED = {
+    instrument.instrument_id: instrument
+    for instrument in (
+        Instrument("binance_derivatives", "perpetual", "BTC-USDT", "BTCUSDT"),
+        Instrument("binance_derivatives", "perpetual", "ETH-USDT", "ETHUSDT", trading=False),
+        Instrument("binance_derivatives", "futures", "BTC-USDT-261225", "BTCUSDT_261225"),
+        Instrument("binance_derivatives", "perpetual", "币安人生-USDT", "币安人生USDT"),
+    )
+}
+
+
+def chosen(*symbols: str) -> list[str]:
+    return [
+        instrument.instrument_id for instrument in select(LISTED, symbols, "binance_derivatives")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "instruments"),
+    [
+        ([], []),
+        (["BTC-USDT"], ["BTCUSDT"]),
+        (["BTCUSDT"], ["BTCUSDT"]),
+        (["BTC-USDT-261225"], ["BTCUSDT_261225"]),
+        (["BTCUSDT_261225"], ["BTCUSDT_261225"]),
+        (["币安人生-USDT"], ["币安人生USDT"]),
+        # In the order asked for, and each once however it is called.
+        (["ETH-USDT", "BTC-USDT"], ["ETHUSDT", "BTCUSDT"]),
+        (["BTC-USDT", "BTCUSDT", "BTC-USDT"], ["BTCUSDT"]),
+    ],
+)
+def test_symbols_of_either_kind(symbols: list[str], instruments: list[str]) -> None:
+    assert chosen(*symbols) == instruments
+
+
+@pytest.mark.parametrize(
+    ("symbols", "text"),
+    [
+        (["XYZABC"], "binance_derivatives does not list 'XYZABC'"),
+        (["btc-usdt"], "'btc-usdt' (did you mean BTC-USDT, "),
+        (["BTC/USDT"], "'BTC/USDT' (did you mean BTCUSDT, BTC-USDT, "),
+        (["BTC-USDT", "", "Q"], "does not list ''; 'Q'"),
+    ],
+)
+def test_unknown_symbols_are_all_named_with_near_ones(symbols: list[str], text: str) -> None:
+    with pytest.raises(UnknownSymbol) as caught:
+        chosen(*symbols)
+    assert text in str(caught.value)

@@ -1,0 +1,23 @@
+"""Exchanges that speak the real protocols on loopback, with faults and a truth to compare with.
+
+Everything is driven by a seeded market model, so that a run can be repeated. Imports nothing
+else of mprism.
+"""
+
+from mprism.simulator.binance import BinanceSimulator, Market, open_binance
+from mprism.simulator.faults import Fault, standard_faults
+from mprism.simulator.rules import Rules
+from mprism.simulator.tape import Outcome, TradeRecord
+from mprism.simulator.truth import Truth
+
+__all__ = [
+    "BinanceSimulator",
+    "Fault",
+    "Market",
+    "Outcome",
+    "Rules",
+    "TradeRecord",
+    "Truth",
+    "open_binance",
+    "standard_faults",
+]

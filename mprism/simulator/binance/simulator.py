@@ -1,0 +1,163 @@
+"""One running simulated market: what tests and the demo hold in their hands."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+import msgspec
+import trio
+
+from mprism.simulator.binance.market import BinanceMarket
+from mprism.simulator.binance.rest import BinanceRest
+from mprism.simulator.binance.session import BinanceSession
+from mprism.simulator.binance.target import UnknownPathError, parse_target
+from mprism.simulator.binance.venue import Venue
+from mprism.simulator.connection import Connection
+from mprism.simulator.faults import Fault, RefuseConnections, RestFault
+from mprism.simulator.injection import inflict
+from mprism.simulator.rules import Rules
+from mprism.simulator.session import PolicyBreachError
+from mprism.simulator.subscribers import Subscribers
+from mprism.simulator.truth import Truth
+from mprism.simulator.websocket import Refusal
+from mprism.simulator.wire import Publication
+
+CLOCK_SECONDS = 0.01
+RECOVERY_SECONDS = 10.0  # a scheduled fault waits so long for clients to be back
+CONFIRM_SECONDS = 10.0
+
+
+class BinanceSimulator:
+    """One running market.
+
+    `websocket_url` and `rest_url` are bases without a path. `counts` says what was done:
+    `connections_opened`, `frames_sent`, `requests_429`, `inbound_limit_breaches` and so on;
+    what never happened is not in it.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        market: BinanceMarket,
+        rules: Rules,
+        websocket_url: str,
+        rest_url: str,
+    ) -> None:
+        self.exchange = venue.exchange
+        self.market = market
+        self.truth: Truth = market.truth()
+        self.websocket_url = websocket_url
+        self.rest_url = rest_url
+        self.counts: Counter[str] = Counter()
+        self.subscribers = Subscribers()
+        self.rest = BinanceRest(venue, market, rules, self.counts, trio.current_time)
+        self._venue = venue
+        self._rules = rules
+        self._served = {
+            f"{symbol.lower()}@{channel}": route
+            for symbol in market.feeds
+            for channel, route in venue.channels.items()
+        }
+        self._stopped = trio.Event()
+        self._refusals: deque[int] = deque()
+        self._attempts: deque[float] = deque(maxlen=rules.connection_attempts)
+
+    async def step(self, milliseconds: int = 100, *, orders: int = 0) -> None:
+        """Let the market's time pass by hand, after `orders` taker orders in each symbol.
+
+        Returns when everything that this caused has been written to the sockets.
+        """
+        for feed in self.market.feeds.values():
+            for _ in range(orders):
+                feed.order(self.market.now_us)
+        self._advance(self.market.now_us + milliseconds * 1_000)
+        for connection in self.subscribers.connections.copy():
+            if not connection.outbox.silent:
+                await connection.outbox.flushed()
+
+    def publish(self, stream: str, data: object) -> None:
+        """Send a message of the caller's own making to the subscribers of `stream`."""
+        self._send(Publication(stream, lambda _: msgspec.json.encode(data)))
+
+    async def inject(self, fault: Fault) -> int:
+        """Make a fault; returns on how many connections, or 1 if it concerns none.
+
+        A fault that ends connections returns when they have ended.
+        """
+        self.counts[f"fault_{type(fault).__name__}"] += 1
+        if isinstance(fault, RestFault):
+            self.rest.inject(fault)
+            return 1
+        if isinstance(fault, RefuseConnections):
+            self._refusals.extend([fault.status] * fault.count)
+            return 1
+        connections = self.subscribers.connections.copy()
+        async with trio.open_nursery() as nursery:
+            for connection in connections:
+                nursery.start_soon(inflict, fault, connection, self.market.now_us)
+        return len(connections)
+
+    async def subscribed(self, *streams: str) -> None:
+        """Return as soon as each of these streams has a subscriber; without names, any."""
+        await self.subscribers.wait_for(*streams)
+
+    async def stop_market(self) -> bool:
+        """Let nothing more happen; True when every client has read all that was written."""
+        self._stopped.set()
+        unread: list[Connection] = []
+
+        async def confirm(connection: Connection) -> None:
+            if not await connection.confirm(CONFIRM_SECONDS) and not connection.closed.is_set():
+                unread.append(connection)
+
+        async with trio.open_nursery() as nursery:
+            for connection in self.subscribers.connections:
+                nursery.start_soon(confirm, connection)
+        return not unread
+
+    def admit(self, target: str) -> BinanceSession | Refusal:
+        """Decide about a WebSocket handshake."""
+        now = trio.current_time()
+        if self._refusals:
+            return Refusal(self._refusals.popleft())
+        recent = self._attempts.maxlen == len(self._attempts)
+        if recent and now - self._attempts[0] < self._rules.connection_window:
+            return Refusal(429)
+        self._attempts.append(now)
+        try:
+            return BinanceSession(
+                parse_target(self._venue, target),
+                self._served,
+                nested_errors=self._venue.nested_errors,
+                max_streams=self._rules.max_streams,
+            )
+        except UnknownPathError:
+            return Refusal(404)
+        except PolicyBreachError:
+            return Refusal(400)
+
+    async def run_clock(self) -> None:
+        """Let the market's time pass as the time of the world does, until it is stopped."""
+        start, start_us = trio.current_time(), self.market.now_us
+        while not self._stopped.is_set():
+            self._advance(start_us + int((trio.current_time() - start) * 1_000_000))
+            await trio.sleep(CLOCK_SECONDS)
+
+    async def run_schedule(self, schedule: Sequence[tuple[float, Fault]]) -> None:
+        """Make faults at their times, each only when what was subscribed is subscribed again."""
+        start = trio.current_time()
+        for seconds, fault in sorted(schedule, key=lambda entry: entry[0]):
+            with trio.move_on_at(start + seconds):
+                await self._stopped.wait()
+            with trio.move_on_after(RECOVERY_SECONDS):
+                await self.subscribers.wait_for_wanted()
+            if self._stopped.is_set():
+                return
+            await self.inject(fault)
+
+    def _advance(self, until_us: int) -> None:
+        for publication in self.market.advance(until_us):
+            self._send(publication)
+
+    def _send(self, publication: Publication) -> None:
+        for connection in self.subscribers.of(publication.stream):
+            connection.publish(publication)

@@ -1,0 +1,22 @@
+"""The limits that a simulated exchange enforces. Durations are in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Limits of one market; `dataclasses.replace` makes a stricter or a laxer one."""
+
+    ping_interval: float
+    pong_timeout: float
+    inbound_per_second: int  # pings, pongs and requests of one connection
+    weight_limit: int  # of REST requests, each window
+    weight_window: float = 60.0
+    breaches_before_ban: int = 10  # requests sent in spite of a 429
+    ban_seconds: int = 120
+    max_streams: int = 1024
+    max_age: float = 86_400.0  # of a connection
+    connection_attempts: int = 300
+    connection_window: float = 300.0
+    confirm_timeout: float = 5.0  # how long a fault waits for its ping to be answered
+    max_unsent_bytes: int = 64 * 1024 * 1024  # a client that reads too slowly is cut off

@@ -1,0 +1,79 @@
+"""What the simulator really sent: every trade with its outcome, every state of every book.
+
+A trade is *expected* to be stored when it was written on an open connection and a ping
+written after it was answered. It is *possible* when it was written but nothing proves that
+the client could read it. Every other trade was withheld and cannot be known from the stream.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mprism.simulator.book import Book, ChangeLog, Replay
+from mprism.simulator.tape import Outcome, Tape, TradeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolTruth:
+    """One symbol: the book before its first change, the changes, the trades by channel."""
+
+    opening: Book
+    log: ChangeLog
+    tapes: Mapping[str, Tape]
+
+
+class Truth:
+    """The truth of one simulated market.
+
+    `exchange` is the collector's name of it, symbols are the exchange's own. `channel` is
+    the trade stream that counts unless another is asked for: `trade` on spot, `aggTrade` on
+    USD-M.
+    """
+
+    def __init__(self, exchange: str, channel: str, symbols: Mapping[str, SymbolTruth]) -> None:
+        self.exchange = exchange
+        self.channel = channel
+        self._symbols = symbols
+        self._replays = {name: Replay(s.opening, s.log) for name, s in symbols.items()}
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that have a market."""
+        return tuple(self._symbols)
+
+    def tape(self, symbol: str, channel: str | None = None) -> Tape:
+        """All trades of a symbol. Raises KeyError for an unknown symbol or channel."""
+        return self._symbols[symbol].tapes[channel or self.channel]
+
+    def trades(self, symbol: str, channel: str | None = None) -> Iterator[TradeRecord]:
+        """Every trade that the market made, in id order, whatever became of it."""
+        return self.tape(symbol, channel).records()
+
+    def expected(self, symbol: str, channel: str | None = None) -> Iterator[TradeRecord]:
+        """The trades that must be stored, in id order."""
+        return self.tape(symbol, channel).records(Outcome.CONFIRMED)
+
+    def possible(self, symbol: str, channel: str | None = None) -> Iterator[TradeRecord]:
+        """The trades that may be stored or not: written, but never confirmed as read."""
+        return self.tape(symbol, channel).records(Outcome.SENT)
+
+    def outcomes(self, channel: str | None = None) -> Counter[Outcome]:
+        """How many trades of all symbols ended how."""
+        counts: Counter[Outcome] = Counter()
+        for symbol in self._symbols:
+            tape = self.tape(symbol, channel)
+            counts.update({outcome: tape.count(outcome) for outcome in Outcome})
+        return counts
+
+    def book_at(self, symbol: str, update_id: int) -> Book:
+        """The true book right after `update_id`; it changes with the next call for the symbol.
+
+        Cheap when ids ascend. Raises KeyError for an id that this book never had, which no
+        client can have learned from the simulator.
+        """
+        return self._replays[symbol].at(update_id)
+
+    def states(self, symbol: str) -> Iterator[Book]:
+        """Every state of a book in id order; each changes with the next one."""
+        truth = self._symbols[symbol]
+        return Replay(truth.opening, truth.log).states()

@@ -7,10 +7,13 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+# Unix seconds, as far as nanoseconds fit 64 bits.
+Timestamp = Annotated[float, Meta(ge=0, le=2**63 // 10**9)]
 
 
 class RecordingError(Exception):
@@ -21,13 +24,13 @@ class Header(Struct, tag_field="kind", tag="header"):
     """The first line: which exchange, and when the recording began (Unix seconds)."""
 
     venue: str
-    recorded_ts: float
+    recorded_ts: Timestamp
 
 
 class Answer(Struct, tag_field="kind", tag="http"):
     """A REST answer."""
 
-    ts: float
+    ts: Timestamp
     url: str
     body: str
 
@@ -35,14 +38,14 @@ class Answer(Struct, tag_field="kind", tag="http"):
 class Opened(Struct, tag_field="kind", tag="open"):
     """A WebSocket was opened."""
 
-    ts: float
+    ts: Timestamp
     url: str
 
 
 class Sent(Struct, tag_field="kind", tag="sent"):
     """A text frame that the recorder sent."""
 
-    ts: float
+    ts: Timestamp
     url: str
     frame: str
 
@@ -50,7 +53,7 @@ class Sent(Struct, tag_field="kind", tag="sent"):
 class Received(Struct, tag_field="kind", tag="received"):
     """A text frame from the exchange."""
 
-    ts: float
+    ts: Timestamp
     frame: str
 
 

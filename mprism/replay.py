@@ -7,7 +7,7 @@ answer for that instrument, or, if it comes later in the file, when it comes.
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
 
@@ -87,7 +87,7 @@ class Replay:
         return self._protocol
 
     def _answer(self, record: Answer) -> Iterator[Action]:
-        parts = urlsplit(record.url)
+        parts = _split(record.url)
         body = record.body.encode()
         if parts.path == self._venue.instruments_request[0]:
             self._instruments = self._venue.parse_instruments(body).instruments
@@ -178,10 +178,17 @@ def _ns(seconds: float) -> int:
     return round(seconds * 1e6) * 1_000
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise RecordingError(f"not a URL: {url!r}: {error}") from error
+
+
 def _streams_of_url(url: str) -> list[str]:
     return [
         name
-        for joined in parse_qs(urlsplit(url).query).get("streams", [])
+        for joined in parse_qs(_split(url).query).get("streams", [])
         for name in joined.split("/")
     ]
 
@@ -189,7 +196,7 @@ def _streams_of_url(url: str) -> list[str]:
 def _streams_of_request(frame: str) -> list[str]:
     try:
         request = msgspec.json.decode(frame)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise RecordingError(f"a sent frame is not JSON: {error}") from error
     if not isinstance(request, dict) or request.get("method") != "SUBSCRIBE":
         return []

@@ -18,6 +18,7 @@ from tests.unit.binance_payloads import (
     ETH_USDM,
     RECV_NS,
     acknowledgement,
+    aggregate,
     depth,
     told,
     trade,
@@ -201,7 +202,36 @@ def test_a_recorded_connection_has_the_streams_that_are_collected() -> None:
     for stream in streams:
         symbol = stream.partition("@")[0].upper()
         frame = wrapped(stream, depth(1, 2, s=symbol))
-        expected = ["fetch 0"] if "@depth" in stream else ["not subscribed"]
+        expected = "fetch 0" if "@depth" in stream else "not subscribed"
         if stream == "btcusdt@aggTrade":
-            expected = ["malformed event"]
-        assert told(protocol.receive(frame, RECV_NS)) == expected
+            expected = "malformed event"  # a depth update on it
+        assert told(protocol.receive(frame, RECV_NS)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("venue", "instrument", "taken"),
+    [(BINANCE_SPOT, BTC_SPOT, "trade"), (BINANCE_DERIVATIVES, BTC_USDM, "aggTrade")],
+)
+def test_of_two_recorded_streams_that_tell_the_same_one_is_taken(
+    venue: BinanceVenue, instrument: Instrument, taken: str
+) -> None:
+    streams = [f"btcusdt@{kind}" for kind in ("trade", "aggTrade", "depth", "depth@100ms")]
+    instruments = {instrument.instrument_id: instrument}
+    protocol = venue.recorded(streams, instruments, ExchangeSettings(), Continuity())
+    frames = {
+        "trade": trade(5),
+        "aggTrade": aggregate(9),
+        "depth": depth(1, 2),
+        "depth@100ms": depth(1, 2),
+    }
+    happened = {
+        kind: told(protocol.receive(wrapped(f"btcusdt@{kind}", data), RECV_NS))
+        for kind, data in frames.items()
+    }
+    ids = {"trade": "trade 5", "aggTrade": "trade 9"}
+    rejected = ["not subscribed"]
+    assert happened == {
+        **{kind: [text] if kind == taken else rejected for kind, text in ids.items()},
+        "depth": rejected,
+        "depth@100ms": ["fetch 0"],
+    }

@@ -95,12 +95,15 @@ class BinanceVenue:
         by_name = {
             instrument.instrument_id.lower(): instrument for instrument in instruments.values()
         }
-        kinds = {"trade": False, "aggTrade": False, "depth@100ms": True, "depth": True}
+        # One stream of a kind per instrument, the best first: a second one tells the same
+        # again, in ids of its own.
+        trades = sorted(("trade", "aggTrade"), key=lambda kind: kind != self.market.trade_stream)
+        there = set(streams)
         chosen = []
-        for stream in streams:
-            symbol, _, kind = stream.partition("@")
-            if kind in kinds and symbol in by_name:
-                chosen.append(Subscription(stream, by_name[symbol], kinds[kind]))
+        for symbol, instrument in by_name.items():
+            for is_book, kinds in ((True, ("depth@100ms", "depth")), (False, trades)):
+                names = [name for kind in kinds if (name := f"{symbol}@{kind}") in there]
+                chosen += [Subscription(name, instrument, is_book) for name in names[:1]]
         return BinanceConnection(self.market, chosen, settings.orderbook, continuity, {})
 
 

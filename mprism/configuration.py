@@ -40,6 +40,7 @@ VARIABLES: dict[str, str] = {
 }
 
 _Raw = dict[str, Any]
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class ConfigurationError(Exception):
@@ -74,15 +75,32 @@ def environment_overrides(environment: Mapping[str, str]) -> list[Override]:
     ]
 
 
+# What precedes the last @ of an address, even where the address is too wrong to have a scheme.
+_CREDENTIALS = re.compile(
+    r"""(?:(?<=://)|(?:\A|(?<=,))(?![^,]*://))  # where an address begins
+        (?:(?!,\w+://).)+@                     # to its last @, and not into the next address
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
 def mask(text: str) -> str:
-    """`text` with the credentials of every address in it replaced by asterisks."""
-    return re.sub(r"://[^@/,\s]+@", "://***@", text)
+    """A value, one or several addresses, with asterisks for the credentials in it."""
+    return _CREDENTIALS.sub("***@", text)
 
 
 def in_force(settings: Settings) -> dict[str, object]:
     """The settings as plain values for `/status`, without secrets."""
-    plain: dict[str, object] = msgspec.json.decode(mask(msgspec.json.encode(settings).decode()))
+    plain: dict[str, object] = _masked(msgspec.to_builtins(settings))
     return plain
+
+
+def _masked(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {key: _masked(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_masked(value) for value in plain]
+    return mask(plain) if isinstance(plain, str) else plain
 
 
 def load(folder: Path | None, overrides: list[Override]) -> Settings:
@@ -159,15 +177,18 @@ def _overridden(settings: _Raw, override: Override) -> _Raw:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would silently take the last."""
+    """Refuses keys that are no text, and a key given twice: YAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
+            wrong = "is given twice" if isinstance(key, str) else "is not text"
+            if not isinstance(key, str) or key in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark
+                    problem=f"key {mask(repr(key))} {wrong}", problem_mark=key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -182,15 +203,32 @@ def _read(path: Path) -> _Raw:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
     try:
-        raw = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+        raw = _without_nulls(yaml.load(text, _Loader))  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
+        # Without its cause, whose text quotes the line, and with it any credentials there.
+        raise ConfigurationError(f"{path}: {_yaml_problem(error)}") from None
     if raw is None:
         return {}
     if not isinstance(raw, dict):
         raise ConfigurationError(f"{path}: {type(raw).__name__}; allowed: a mapping of keys")
-    # A section whose keys are all commented out is null for YAML, and as good as absent.
-    return {key: value for key, value in raw.items() if value is not None}
+    return raw
+
+
+def _without_nulls(raw: Any) -> Any:
+    """A section whose keys are all commented out is null for YAML, and as good as absent."""
+    if not isinstance(raw, dict):
+        return raw
+    return {key: _without_nulls(value) for key, value in raw.items() if value is not None}
+
+
+def _yaml_problem(error: yaml.YAMLError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error)
+    mark, begin = error.problem_mark, error.context_mark
+    text = f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return text if begin is None else f"{text}, {error.context} from line {begin.line + 1} on"
 
 
 def _convert(raw: _Raw, kind: Any, source: str) -> Any:
@@ -202,12 +240,12 @@ def _convert(raw: _Raw, kind: Any, source: str) -> Any:
 
 def _explained(text: str, raw: _Raw, kind: Any) -> str:
     """msgspec's message with the path first, the value, and what is allowed there."""
-    message, _, place = text.partition(" - at ")
-    path = re.findall(r"[^.\[\]`$]+", place)
+    message, _, place = text.partition(" - at `$")
+    path = re.findall(r"[^.\[\]`]+", place)
     found = _annotation(kind, path)
     unknown = re.match(r"Object contains unknown field `(.*)`", message)
     if unknown:
-        where = ".".join([*path, unknown[1]])
+        where = ".".join([*path, mask(unknown[1])])
         allowed = ", ".join(field.name for field in msgspec.structs.fields(found))
         return f"{where}: unknown key; allowed: {allowed}"
     return f"{'.'.join(path)}: {mask(repr(_value(raw, path)))}: {_allowed(message, found)}"

@@ -13,7 +13,6 @@ import trio
 from wsproto import WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
-from wsproto.utilities import RemoteProtocolError
 
 from mprism.simulator.framefaults import FrameFaults
 from mprism.simulator.outbox import Outbox
@@ -25,7 +24,6 @@ from mprism.simulator.tape import Outcome
 from mprism.simulator.wire import Publication, frame
 
 GOING_AWAY = 1001
-PROTOCOL_ERROR = 1002
 ABNORMAL = 1006
 POLICY_VIOLATION = 1008
 GOODBYE_SECONDS = 1.0  # for the client to answer a close frame
@@ -121,26 +119,24 @@ class Connection:
         except _GONE:
             if not self._leaving:
                 self._counts["ended_abruptly"] += 1
-        except RemoteProtocolError as error:
-            self._counts["protocol_errors"] += 1
-            self.hang_up(PROTOCOL_ERROR, str(error))
 
     def _receive(self, event: Event) -> None:
         if isinstance(event, CloseConnection):
             self._receive_close(event)
-        elif self._leaving:
-            return
-        elif isinstance(event, Ping):
-            self._count_inbound()
+        elif isinstance(event, Ping) and self._admits_another():
             self.outbox.put(self._protocol.send(event.response()))
-        elif isinstance(event, Pong):
-            self._count_inbound()
+        elif isinstance(event, Pong) and self._admits_another():
             if not self._receipts.pong(bytes(event.payload)):
                 self._counts["unsolicited_pongs"] += 1
         elif isinstance(event, TextMessage | BytesMessage):
-            self._receive_message(event)
+            self._receive_part(event)
 
     def _receive_close(self, event: CloseConnection) -> None:
+        if self._protocol.state is ConnectionState.OPEN:
+            # No frame of the client's: wsproto says that it cannot read what came.
+            self._counts["protocol_errors"] += 1
+            self.hang_up(event.code, event.reason or "")
+            return
         if self._protocol.state is ConnectionState.REMOTE_CLOSING:
             self.outbox.put(self._protocol.send(event.response()))
         if not self._leaving:
@@ -148,15 +144,15 @@ class Connection:
         self._leaving = True
         self._reading.deadline = trio.current_time() + GOODBYE_SECONDS
 
-    def _receive_message(self, event: TextMessage | BytesMessage) -> None:
+    def _receive_part(self, event: TextMessage | BytesMessage) -> None:
         data = event.data
         self._text += data if isinstance(data, str) else data.decode(errors="replace")
-        if not event.message_finished:
-            return
-        text, self._text = self._text, ""
-        self._count_inbound()
-        if self._leaving:
-            return
+        if event.message_finished:
+            text, self._text = self._text, ""
+            if self._admits_another():
+                self._answer(text)
+
+    def _answer(self, text: str) -> None:
         before = set(self.session.delivered)
         try:
             self.send_text(self.session.receive(text))
@@ -167,12 +163,15 @@ class Connection:
         self._subscribers.unsubscribe(self, before - after)
         self._subscribers.subscribe(self, after - before)
 
-    def _count_inbound(self) -> None:
+    def _admits_another(self) -> bool:
+        """Count a frame of the client's; False if nothing that it says matters any more."""
         now = trio.current_time()
         if len(self._inbound) == self._inbound.maxlen and now - self._inbound[0] < 1.0:
-            self._counts["inbound_limit_breaches"] += 1
+            if not self._leaving:
+                self._counts["inbound_limit_breaches"] += 1
             self.hang_up(POLICY_VIOLATION, "Too many requests")
         self._inbound.append(now)
+        return not self._leaving
 
     async def _keep_alive(self) -> None:
         while True:

@@ -53,9 +53,12 @@ class WebSocketServer:
             if session is None:
                 return
             self._counts["connections_opened"] += 1
-            await Connection(
+            connection = Connection(
                 transport, protocol, session, self._subscribers, self._rules, self._counts
-            ).run()
+            )
+            # The client learns that it is connected when it is already known here.
+            connection.outbox.put(protocol.send(AcceptConnection()))
+            await connection.run()
 
     async def _shake_hands(
         self, transport: trio.SocketStream, protocol: WSConnection
@@ -64,14 +67,13 @@ class WebSocketServer:
         if request is None:
             return None
         admitted = self._admit(request.target)
-        if isinstance(admitted, Refusal):
-            self._counts["handshakes_refused"] += 1
-            await transport.send_all(
-                protocol.send(RejectConnection(status_code=admitted.status, has_body=False))
-            )
-            return None
-        await transport.send_all(protocol.send(AcceptConnection()))
-        return admitted
+        if not isinstance(admitted, Refusal):
+            return admitted
+        self._counts["handshakes_refused"] += 1
+        await transport.send_all(
+            protocol.send(RejectConnection(status_code=admitted.status, has_body=False))
+        )
+        return None
 
 
 async def _handshake_request(

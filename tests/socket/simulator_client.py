@@ -1,5 +1,7 @@
 """Plain WebSocket clients for tests of the simulator."""
 
+import socket
+import struct
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,6 +72,8 @@ async def connect(url: str) -> AsyncIterator[Client]:
         )
         async with connection:
             yield Client(connection)
+        # After a bad frame its reader would wait for ever without telling the server.
+        nursery.cancel_scope.cancel()
 
 
 def _split(url: str) -> tuple[tuple[str, int], str]:
@@ -88,6 +92,16 @@ class RawClient:
     async def send(self, event: Event) -> None:
         """Send one event."""
         await self._transport.send_all(self._protocol.send(event))
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send anything at all."""
+        await self._transport.send_all(data)
+
+    def reset(self) -> None:
+        """Leave without an orderly end, so that the server's next write fails."""
+        linger = struct.pack("ii", 1, 0)
+        self._transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._transport.socket.close()
 
     async def next_event(self) -> Event | None:
         """The next event; None when the server has ended the connection."""

@@ -335,6 +335,53 @@ async def test_a_schedule_is_made_in_order_and_waits_for_the_client_to_be_back()
             assert await sim.stop_market()
 
 
+async def test_a_schedule_ends_with_the_market() -> None:
+    async with (
+        open_binance("spot", rate=50) as sim,
+        connect(f"{sim.websocket_url}/ws/{TRADE}"),
+    ):
+        await sim.subscribed()
+        assert await sim.stop_market()
+        await sim.run_schedule(((3_600.0, Close()),))
+        assert sim.counts["fault_Close"] == 0
+
+
+async def test_stopping_says_when_a_client_has_not_read_everything() -> None:
+    async with (
+        open_binance("spot", rate=0) as sim,
+        connect_raw(f"{sim.websocket_url}/ws/{TRADE}") as client,
+    ):
+        assert isinstance(await client.next_event(), AcceptConnection)
+        await sim.step(orders=1)
+        assert not await sim.stop_market(timeout=0.05)
+        assert set(outcomes(sim)) == {Outcome.SENT}
+
+
+async def test_a_stream_that_the_client_gave_up_is_not_waited_for() -> None:
+    async with open_binance("spot", rate=0) as sim:
+        async with connect(f"{sim.websocket_url}/ws/{TRADE}") as client:
+            await client.request("SUBSCRIBE", DEPTH)
+            await client.read()
+            await client.request("UNSUBSCRIBE", TRADE)
+            await client.read()
+            await sim.subscribers.wait_for_wanted()
+        async with trio.open_nursery() as nursery:
+            for connection in sim.subscribers.connections.copy():
+                await connection.closed.wait()
+            back = trio.Event()
+
+            async def wait() -> None:
+                await sim.subscribers.wait_for_wanted()
+                back.set()
+
+            nursery.start_soon(wait)
+            async with connect(f"{sim.websocket_url}/ws/{TRADE}") as other:
+                await other.read_until_listed()
+                assert not back.is_set()
+                await other.request("SUBSCRIBE", DEPTH)
+                await back.wait()
+
+
 @pytest.mark.parametrize("seconds", [5.0, 60.0, 600.0])
 def test_the_standard_schedule_has_every_kind_and_leaves_time_to_recover(seconds: float) -> None:
     schedule = standard_faults(seconds)

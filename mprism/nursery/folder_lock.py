@@ -86,7 +86,8 @@ def _is_held(folder: Path, name: str) -> bool:
 def _runs(pid: int, program: str) -> bool:
     """Whether process `pid` runs `program`. False where that cannot be seen."""
     try:
-        return Path(os.readlink(f"/proc/{pid}/exe")).name == program
+        # An upgrade leaves the running program without its file, which shows in the name.
+        return Path(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")).name == program
     except OSError:
         return False
 

@@ -12,6 +12,7 @@ import trio
 from structlog.testing import capture_logs
 
 from mprism.nursery import embedded as embedded_module
+from mprism.nursery import folder_lock
 from mprism.nursery.backoff import Backoff
 from mprism.nursery.embedded import EmbeddedServer, ServerFailedError, open_embedded
 from mprism.nursery.folder_lock import FolderInUseError, lock_folder
@@ -126,7 +127,10 @@ async def test_a_second_collector_is_refused_with_folder_and_process(tmp_path: P
         assert runs(first.pid)
 
 
-async def test_a_server_that_outlived_its_collector_is_stopped_by_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_server_that_outlived_its_collector_is_stopped_by_the_next(
+    tmp_path: Path, paused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = (
         "import os, sys, trio\n"
         "from mprism.nursery.embedded import open_embedded\n"
@@ -140,6 +144,9 @@ async def test_a_server_that_outlived_its_collector_is_stopped_by_the_next(tmp_p
     done = await trio.run_process(command, check=False, capture_stdout=True, capture_stderr=True)
     orphan = int(done.stdout.split()[-1])
     assert runs(orphan)
+    if paused:
+        monkeypatch.setattr(folder_lock, "_TERM_SECONDS", 0.1)
+        os.kill(orphan, signal.SIGSTOP)
     async with open_embedded(tmp_path) as server:
         assert pid_of(server) != orphan
         assert not runs(orphan)

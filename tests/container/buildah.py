@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+OUTPUTS = ("tmp/stdout", "tmp/stderr")  # of a command, in its container
+
 
 class BuildahError(Exception):
     """A buildah command ended non-zero; the text is the command and what it printed."""
@@ -46,9 +48,22 @@ class Buildah:
     def run(
         self, container: str, command: Sequence[str], environment: Sequence[str] = ()
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as the image's user; `environment` holds `NAME=value`."""
+        """Run a command as the image's user; `environment` holds `NAME=value`.
+
+        The output goes through files: under load buildah loses some of what it relays itself.
+        """
+        outputs = [Path(self("mount", container)) / name for name in OUTPUTS]
+        for output in outputs:
+            output.unlink(missing_ok=True)
         settings = [part for setting in environment for part in ("--env", setting)]
-        return self._run("run", "--isolation", "chroot", *settings, container, "--", *command)
+        redirect = ["sh", "-c", 'exec "$@" >/{} 2>/{}'.format(*OUTPUTS), "sh"]
+        done = self._run(
+            "run", "--isolation", "chroot", *settings, container, "--", *redirect, *command
+        )
+        stdout, stderr = (file.read_text() if file.exists() else "" for file in outputs)
+        return subprocess.CompletedProcess(
+            command, done.returncode, stdout, stderr + done.stdout + done.stderr
+        )
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

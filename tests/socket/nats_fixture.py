@@ -78,15 +78,17 @@ class NatsServer:
             await self._end(signal.SIGTERM)
 
     def pause(self) -> None:
-        """It keeps its connections and does nothing: SIGSTOP."""
-        self._signal(signal.SIGSTOP)
+        """It keeps its connections and does nothing: SIGSTOP. Returns when it stands still."""
+        pid = self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int) -> int:
         assert self._process is not None
         os.kill(self._process.pid, number)
+        return self._process.pid
 
     async def _end(self, number: int) -> None:
         process, self._process = self._process, None

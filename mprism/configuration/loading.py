@@ -1,0 +1,144 @@
+"""Reads the configuration: command line over environment over files over defaults.
+
+Whatever is wrong is refused before anything starts, naming the file or variable, the path in
+it, the value and what is allowed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from mprism.configuration.conversion import ConfigurationError, convert, convert_text
+from mprism.configuration.secrets import masked
+from mprism.configuration.yaml_file import read_yaml
+from mprism.feeds.registry import VENUES
+from mprism.settings import (
+    ExchangeName,
+    ExchangeSettings,
+    HttpSettings,
+    LoggingSettings,
+    NatsSettings,
+    Settings,
+    SystemSettings,
+)
+
+DEFAULT_FOLDER = Path("config")
+COLLECTOR_FILE = Path("collector/unified_data_collection.yaml")
+EXCHANGE_FOLDER = Path("collector/exchange_configs")
+LOGGING_FILE = Path("logging/logging_config.yaml")
+
+# Environment variable -> the setting that it overrides.
+VARIABLES: dict[str, str] = {
+    "NATS_URL": "nats.url",
+    "NATS_STREAM": "nats.stream.name",
+    "NATS_STREAM_MAX_BYTES": "nats.stream.max_bytes",
+    "LOG_LEVEL": "logging.level",
+    "HTTP_HOST": "http.host",
+    "HEALTH_CHECK_PORT": "http.port",
+    "METRICS_PORT": "http.metrics_port",
+}
+
+_Raw = dict[str, Any]
+
+
+class CollectorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`collector/unified_data_collection.yaml`. `defaults` are for every exchange."""
+
+    system: SystemSettings = SystemSettings()
+    nats: NatsSettings = NatsSettings()
+    http: HttpSettings = HttpSettings()
+    defaults: ExchangeSettings = ExchangeSettings()
+    exchanges: tuple[ExchangeName, ...] = get_args(ExchangeName)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One setting from the command line or the environment. `source` is for messages."""
+
+    source: str
+    path: str
+    text: str
+
+
+def environment_overrides(environment: Mapping[str, str]) -> list[Override]:
+    """What the environment sets. An empty variable counts as not set."""
+    return [
+        Override(f"environment variable {name}", path, environment[name])
+        for name, path in VARIABLES.items()
+        if environment.get(name)
+    ]
+
+
+def in_force(settings: Settings) -> dict[str, object]:
+    """The settings as plain values for `/status`, without secrets."""
+    plain: dict[str, object] = masked(msgspec.to_builtins(settings))
+    return plain
+
+
+def load(folder: Path | None, overrides: list[Override]) -> Settings:
+    """The settings in force; later overrides win. A null folder is `config`, if it exists.
+
+    Raises ConfigurationError.
+    """
+    if folder is not None and not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such configuration folder")
+    root = folder or DEFAULT_FOLDER
+    raw_file = read_yaml(root / COLLECTOR_FILE)
+    file = convert(raw_file, CollectorFile, str(root / COLLECTOR_FILE))
+    raw_logging = read_yaml(root / LOGGING_FILE)
+    settings = {
+        "system": raw_file.get("system", {}),
+        "nats": raw_file.get("nats", {}),
+        "http": raw_file.get("http", {}),
+        "logging": raw_logging,
+    }
+    convert(raw_logging, LoggingSettings, str(root / LOGGING_FILE))
+    for override in overrides:
+        settings = _overridden(settings, override)
+    exchanges = _exchanges(root, file.exchanges, raw_file.get("defaults", {}))
+    checked: Settings = convert(settings, Settings, "configuration")
+    return msgspec.structs.replace(checked, exchanges=exchanges)
+
+
+def _exchanges(
+    root: Path, names: tuple[ExchangeName, ...], defaults: _Raw
+) -> dict[ExchangeName, ExchangeSettings]:
+    known = get_args(ExchangeName)
+    for path in sorted((root / EXCHANGE_FOLDER).glob("*.y*ml")):
+        if path.stem not in known or path.suffix != ".yaml":
+            allowed = ", ".join(f"{name}.yaml" for name in known)
+            raise ConfigurationError(f"{path}: no such exchange; allowed: {allowed}")
+    if not names:
+        raise ConfigurationError(
+            f"{root / COLLECTOR_FILE}: exchanges: empty; allowed: any of {', '.join(known)}"
+        )
+    exchanges: dict[ExchangeName, ExchangeSettings] = {}
+    for name in names:
+        path = root / EXCHANGE_FOLDER / f"{name}.yaml"
+        raw = read_yaml(path)
+        convert(raw, ExchangeSettings, str(path))
+        settings = convert(_merged(defaults, raw), ExchangeSettings, str(path))
+        if problem := VENUES[name].check(settings):
+            raise ConfigurationError(f"{path}: {problem}")
+        exchanges[name] = settings
+    return exchanges
+
+
+def _merged(base: _Raw, over: _Raw) -> _Raw:
+    """`base` with `over` on top; mappings are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _overridden(settings: _Raw, override: Override) -> _Raw:
+    """`settings` with one override, checked alone so that the message names its source."""
+    typed = convert_text(override.text, Settings, override.path.split("."), override.source)
+    for key in reversed(override.path.split(".")):
+        typed = {key: typed}
+    return _merged(settings, typed)

@@ -14,7 +14,10 @@ it are never published and are cut off when enough have gathered.
 import re
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
+
+from msgspec import Struct, ValidationError, convert
 
 from mprism.schema import Level
 
@@ -42,18 +45,31 @@ Change = tuple[float, float, Level]
 """One parsed level: price and quantity as floats, and the level itself."""
 
 
+class _Amounts(Struct, gc=False):
+    levels: list[tuple[float, float]]
+
+
 def parse_levels(levels: Sequence[Level]) -> list[Change]:
     """Check and parse levels. Raises MalformedLevels naming the first bad one."""
     if not levels:
         return []
     try:
-        if _DECIMAL("".join([text for level in levels for text in level])):
-            changes = [(float(level[0]), float(level[1]), level) for level in levels]
-            if min(changes)[0] > 0.0:
-                return changes
+        if _DECIMAL("".join(chain.from_iterable(levels))):
+            amounts = _amounts(levels)
+            if min(amounts)[0] > 0.0:
+                return [(p, q, level) for (p, q), level in zip(amounts, levels, strict=True)]
     except ValueError:
         pass
     raise MalformedLevels(f"not a price level: {_first_bad(levels)!r}")
+
+
+def _amounts(levels: Sequence[Level]) -> list[tuple[float, float]]:
+    try:
+        # A quarter of the time that float() takes for each.
+        return convert({"levels": levels}, _Amounts, strict=False).levels
+    except ValidationError:
+        # JSON knows neither ".5" nor "5.", which are decimals too.
+        return [(float(price), float(quantity)) for price, quantity in levels]
 
 
 def _first_bad(levels: Sequence[Level]) -> Level:
@@ -140,8 +156,7 @@ class Side:
 
     def top(self, depth: int) -> list[Level]:
         """The best `depth` levels that can be trusted, best first."""
-        levels = self._levels
-        return [levels[key] for key in self._keys[: min(depth, self.trusted())]]
+        return list(map(self._levels.__getitem__, self._keys[: min(depth, self.trusted())]))
 
 
 class OrderBook:
@@ -167,11 +182,9 @@ class OrderBook:
 
     def apply(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """Apply one update. Raises MalformedLevels and leaves the book as it was."""
-        bid_changes, ask_changes = parse_levels(bids), parse_levels(asks)
-        if bid_changes:
-            self.bids.apply(bid_changes)
-        if ask_changes:
-            self.asks.apply(ask_changes)
+        changes = parse_levels([*bids, *asks])
+        self.bids.apply(changes[: len(bids)])
+        self.asks.apply(changes[len(bids) :])
 
     def reaches(self, depth: int) -> bool:
         """Whether the best `depth` levels of both sides are known, or all that there are."""

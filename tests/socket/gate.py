@@ -21,18 +21,23 @@ class Gate:
         self._target_port = target_port
         self._scopes: set[trio.CancelScope] = set()
         self._shut = False
-        self._passing = trio.Event()
-        self._passing.set()
+        self._questions = _opened()
+        self._answers = _opened()
 
     def open(self) -> None:
         """Let everything through, also what was held up."""
         self._shut = False
-        self._passing.set()
+        self._questions.set()
+        self._answers.set()
 
     def hold(self) -> None:
         """Nothing passes in either direction; nobody is told."""
-        if self._passing.is_set():
-            self._passing = trio.Event()
+        self._questions = trio.Event()
+        self.hold_answers()
+
+    def hold_answers(self) -> None:
+        """Nothing passes from the server to its clients."""
+        self._answers = trio.Event()
 
     def shut(self) -> None:
         """End all connections, and new ones as soon as they come."""
@@ -48,7 +53,7 @@ class Gate:
                     return
                 self._scopes.add(scope)
                 try:
-                    await self._passing.wait()
+                    await self._questions.wait()
                     await self._connect(client)
                 except _GONE:
                     return
@@ -59,18 +64,28 @@ class Gate:
         async with await trio.open_tcp_stream(LOOPBACK, self._target_port) as server:
             try:
                 async with trio.open_nursery() as nursery:
-                    for source, sink in ((client, server), (server, client)):
-                        nursery.start_soon(self._pump, source, sink, nursery.cancel_scope)
+                    nursery.start_soon(self._ask, client, server)
+                    await self._answer(server, client)
+                    nursery.cancel_scope.cancel()
             except* _GONE:
                 pass
 
-    async def _pump(
-        self, source: trio.SocketStream, sink: trio.SocketStream, both: trio.CancelScope
-    ) -> None:
-        async for data in source:
-            await self._passing.wait()
-            await sink.send_all(data)
-        both.cancel()
+    async def _ask(self, client: trio.SocketStream, server: trio.SocketStream) -> None:
+        async for data in client:
+            await self._questions.wait()
+            await server.send_all(data)
+        await server.send_eof()
+
+    async def _answer(self, server: trio.SocketStream, client: trio.SocketStream) -> None:
+        async for data in server:
+            await self._answers.wait()
+            await client.send_all(data)
+
+
+def _opened() -> trio.Event:
+    event = trio.Event()
+    event.set()
+    return event
 
 
 @asynccontextmanager

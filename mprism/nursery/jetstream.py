@@ -11,7 +11,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import nats.errors
@@ -235,19 +235,53 @@ class _Request:
         self.answer: Received | None = None
 
 
-class _Client(Client):
-    """nats-py's client, with a way to get rid of a socket that will not be written empty."""
+class _Transport(TcpTransport):
+    """nats-py's socket, on which writing never fails: the reading side reports its end.
+
+    nats-py writes once more while it closes, and would leave its tasks behind if that raised,
+    as it does on a socket that is gone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __bool__(self) -> bool:
+        return True  # else nats-py puts one of its own in our place
+
+    def writelines(self, payload: list[bytes]) -> None:
+        writer = self._io_writer
+        if writer is not None and not writer.is_closing():
+            writer.writelines(payload)
+
+    async def drain(self) -> None:
+        writer = self._io_writer
+        if writer is not None and not writer.is_closing():
+            with suppress(OSError):
+                await writer.drain()
 
     def abort(self) -> None:
-        transport = self._transport
-        if isinstance(transport, TcpTransport) and transport._io_writer is not None:
-            transport._io_writer.transport.abort()
+        """Close without writing what is left."""
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
+
+
+class _Client(Client):
+    """nats-py's client on that socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transport: _Transport = _Transport()
+
+    def abort(self) -> None:
+        """Make everything that waits for the socket stop waiting."""
+        self._transport.abort()
 
 
 def _note_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nats-py leaves behind is noted; anything else is a bug and ends the loop."""
+    """Errors in tasks of nats-py that nobody waits for.
+
+    They cannot be ours, because whatever we run in asyncio is waited for under Trio. What
+    they break shows: the connection ends, or acknowledgements do not come.
+    """
     error = context.get("exception")
-    if error is None or isinstance(error, nats.errors.Error | OSError):
-        log.warning("stray asyncio error", message=context.get("message"), error=repr(error))
-    else:
-        loop.default_exception_handler(context)
+    log.error("stray asyncio error", message=context.get("message"), exc_info=error)

@@ -1,5 +1,6 @@
 """A publisher under load against a real server, and the comparison of what came of it."""
 
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -8,10 +9,12 @@ from time import time_ns
 from typing import Any
 
 import trio
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from mprism.nursery.backoff import Backoff
 from mprism.nursery.jetstream import open_loop
-from mprism.nursery.publisher import run_publisher
+from mprism.nursery.publisher import EventChannel, run_publisher
 from mprism.nursery.stored import read_stream
 from mprism.schema import Event, MessageEncoder, OrderBook, Route, Trade, rfc3339
 from mprism.settings import NatsSettings
@@ -68,7 +71,13 @@ def common(symbol: str, now: int) -> dict[str, Any]:
 class Publishing:
     """A running publisher; made by `open_publishing`."""
 
-    def __init__(self, send: trio.MemorySendChannel[list[Event]], scope: trio.CancelScope) -> None:
+    def __init__(
+        self,
+        send: trio.MemorySendChannel[list[Event]],
+        scope: trio.CancelScope,
+        logs: list[EventDict],
+    ) -> None:
+        self.logs = logs
         self.state = PublisherState()
         self.broker = BrokerState()
         self.scope = scope  # cancelling it is the end of patience when draining
@@ -155,12 +164,28 @@ async def open_publishing(
 ) -> AsyncIterator[Publishing]:
     """At the end the channel is closed, and the publisher has ended."""
     send, receive = trio.open_memory_channel[list[Event]](channel_size)
-    async with open_loop(), trio.open_nursery() as nursery:
-        scope = trio.CancelScope()
-        publishing = Publishing(send, scope)
+    with capture_logs() as logs:
+        async with open_loop():
+            async with _running(
+                Publishing(send, trio.CancelScope(), logs), receive, urls, settings
+            ) as publishing:
+                yield publishing
+            gc.collect()  # what nats-py left behind would show now
+            await trio.testing.wait_all_tasks_blocked()
+    assert not [line for line in logs if line["event"] == "stray asyncio error"]
+
+
+@asynccontextmanager
+async def _running(
+    publishing: Publishing,
+    receive: EventChannel,
+    urls: Callable[[], Sequence[str]],
+    settings: NatsSettings,
+) -> AsyncIterator[Publishing]:
+    async with trio.open_nursery() as nursery:
 
         async def run(*, task_status: trio.TaskStatus[None]) -> None:
-            with scope:
+            with publishing.scope:
                 await run_publisher(
                     receive,
                     urls=urls,
@@ -174,7 +199,7 @@ async def open_publishing(
             publishing.ended.set()
 
         await nursery.start(run)
-        async with send:
-            yield publishing
+        yield publishing
+        await publishing.close()
         with trio.fail_after(20):
             await publishing.ended.wait()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from structlog.testing import capture_logs
 
 from mprism.nursery import embedded as embedded_module
 from mprism.nursery import folder_lock
@@ -71,25 +70,24 @@ async def test_it_listens_on_loopback_and_ends_with_its_scope(tmp_path: Path, bi
 async def test_a_killed_server_comes_back_on_the_same_address_with_its_data(
     tmp_path: Path, binary: Path
 ) -> None:
-    with capture_logs() as logs:
-        async with open_embedded(tmp_path, binary=binary, backoff=QUICK) as server:
-            url = server.url
-            async with (
-                open_publishing(lambda: (server.url,)) as publishing,
-                trio.open_nursery() as nursery,
-            ):
-                nursery.start_soon(publishing.load_for_ever)
-                for starts in (2, 3):
-                    await publishing.until_acknowledged(500)
-                    os.kill(pid_of(server), signal.SIGKILL)
-                    await until(lambda starts=starts: server.starts == starts)  # type: ignore[misc]
+    async with open_embedded(tmp_path, binary=binary, backoff=QUICK) as server:
+        url = server.url
+        async with (
+            open_publishing(lambda: (server.url,)) as publishing,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(publishing.load_for_ever)
+            for starts in (2, 3):
                 await publishing.until_acknowledged(500)
-                nursery.cancel_scope.cancel()
-            assert server.url == url
-            assert not publishing.state.dropped
-            async with open_loop():
-                await publishing.compare(server.url)
-    told = [line for line in logs if "starting it again" in line["event"]]
+                os.kill(pid_of(server), signal.SIGKILL)
+                await until(lambda starts=starts: server.starts == starts)  # type: ignore[misc]
+            await publishing.until_acknowledged(500)
+            nursery.cancel_scope.cancel()
+        assert server.url == url
+        assert not publishing.state.dropped
+        async with open_loop():
+            await publishing.compare(server.url)
+    told = [line for line in publishing.logs if "starting it again" in line["event"]]
     assert len(told) == 2
     assert told[0]["folder"] == str(tmp_path)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import msgspec
 import trio
-from structlog.testing import capture_logs
 
 from mprism.nursery.jetstream import open_connection, open_loop
 from mprism.nursery.stream import call_api, stream_info
@@ -177,14 +176,13 @@ async def test_a_stream_deleted_under_load_is_made_anew_and_the_loss_is_told(
     tmp_path: Path, binary: Path
 ) -> None:
     async with open_nats(tmp_path, binary) as server:
-        with capture_logs() as logs:
-            async with open_publishing(lambda: server.urls) as publishing:
-                await publishing.load(10)
-                await publishing.until_acknowledged(60 - publishing.state.acknowledged)
-                async with open_connection(server.url, connect_timeout=5) as connection:
-                    await call_api(connection, "STREAM.DELETE.MARKET_DATA")
-                await publishing.load(10)
-                await publishing.until(lambda: publishing.state.acknowledged == 120)
+        async with open_publishing(lambda: server.urls) as publishing:
+            await publishing.load(10)
+            await publishing.until_acknowledged(60 - publishing.state.acknowledged)
+            async with open_connection(server.url, connect_timeout=5) as connection:
+                await call_api(connection, "STREAM.DELETE.MARKET_DATA")
+            await publishing.load(10)
+            await publishing.until(lambda: publishing.state.acknowledged == 120)
         assert publishing.broker.connects == 2
-        [told] = [line for line in logs if line["log_level"] == "error"]
+        [told] = [line for line in publishing.logs if line["log_level"] == "error"]
         assert (told["acknowledged"], told["last_sequence"]) == (60, 0)

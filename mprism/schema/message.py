@@ -26,7 +26,7 @@ class Route(NamedTuple):
     id_prefix: str
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message as it is stored. `ts_recv` is when its event was received, in ns."""
 
     route: Route

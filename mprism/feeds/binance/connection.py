@@ -65,6 +65,15 @@ def subscriptions(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """What every frame of a stream needs, looked up once."""
+
+    event: type[TradeEvent | AggregateTradeEvent | DepthEvent]
+    instrument: Instrument
+    state: StreamState
+
+
 class BinanceConnection:
     """The rules of one connection. See `mprism.feeds.protocol.StreamProtocol`."""
 
@@ -78,15 +87,16 @@ class BinanceConnection:
     ) -> None:
         """`states` gets an entry per stream and is kept up to date."""
         self._continuity = continuity
-        self._streams = {stream.stream: stream for stream in streams}
-        self._states = states
+        self._streams: dict[str, _Stream] = {}
         self._books: dict[str, DepthBook] = {}
         self._requests: dict[int, tuple[str, ...]] = {}
         for stream in streams:
-            states[stream.stream] = StreamState()
+            instrument, state = stream.instrument, StreamState()
+            states[stream.stream] = state
+            self._streams[stream.stream] = _Stream(stream.event, instrument, state)
             if stream.is_book:
-                self._books[stream.instrument.instrument_id] = DepthBook(
-                    stream.instrument, market, settings, continuity
+                self._books[instrument.instrument_id] = DepthBook(
+                    instrument, market, settings, continuity
                 )
 
     @property
@@ -120,11 +130,10 @@ class BinanceConnection:
             return (Reject("not subscribed", repr(message.stream)),)
         if event.symbol != stream.instrument.instrument_id:
             return (Reject("malformed event", f"{event.symbol!r} on {message.stream}"),)
-        if not isinstance(event, stream.event):
+        if type(event) is not stream.event:
             return (Reject("malformed event", f"a {type(event).__name__} on {message.stream}"),)
-        state = self._states[stream.stream]
-        state.messages += 1
-        state.last_recv_ns = recv_ns
+        stream.state.messages += 1
+        stream.state.last_recv_ns = recv_ns
         self._continuity.messages += 1
         if isinstance(event, DepthEvent):
             return self._books[event.symbol].update(event, recv_ns)
@@ -179,9 +188,10 @@ class BinanceConnection:
             yield Reject("unknown answer", f"id {message.id!r}")
             return
         for name in acknowledged:
-            self._states[name].acknowledged = True
-            if self._streams[name].is_book:
-                yield from self._books[self._streams[name].instrument.instrument_id].request()
+            stream = self._streams[name]
+            stream.state.acknowledged = True
+            if stream.event is DepthEvent:
+                yield from self._books[stream.instrument.instrument_id].request()
 
 
 def _normalised(

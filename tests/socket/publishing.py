@@ -9,6 +9,7 @@ from time import time_ns
 from typing import Any
 
 import trio
+import trio.testing
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 import trio_asyncio
 from structlog.testing import capture_logs
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import trio
+import trio.testing
 
 from mprism.nursery.jetstream import open_loop
 from mprism.state import BrokerStatus

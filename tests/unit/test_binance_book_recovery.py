@@ -3,6 +3,7 @@
 import pytest
 
 from mprism.feeds.binance.market import SPOT, USDM, Market
+from mprism.feeds.protocol import Continuity
 from mprism.schema import Level
 from mprism.settings import OrderBookSettings
 from tests.unit.binance_book import (
@@ -63,6 +64,20 @@ def test_a_malformed_update_takes_the_book_out_of_sequence(market: Market) -> No
     assert update(book, "121-130/120") == []
     assert snapshot(book, 119) == ["fetch 1"]
     assert in_short(snapshot(book, 120)) == "live s120 u120>130"
+
+
+@MARKETS
+def test_an_event_repeated_after_a_loss_does_not_turn_back_time(market: Market) -> None:
+    continuity = Continuity()
+    book = joined(market, continuity)
+    book_lost = book.update(depth_event(111, 120, 110, bids=[("1", "x")]), RECV_NS)
+    assert in_short(told(book_lost)) == "malformed levels out fetch 0"
+    assert update(book, "101-110/100") == []
+    assert continuity.duplicates == 1
+    # It would join with the repeated event.
+    assert snapshot(book, 100) == []
+    assert update(book, "121-130/120") == ["fetch 1"]
+    assert in_short(snapshot(book, 125)) == "live s125 u125>130"
 
 
 @MARKETS
@@ -167,6 +182,16 @@ def test_a_refresh_too_old_is_fetched_again_later_and_later(market: Market) -> N
 
 
 @MARKETS
+def test_a_refresh_does_not_join_with_an_event_repeated_from_before_it(market: Market) -> None:
+    book = Thin(market)
+    first = depth_event(100, 100, 99)
+    assert book.update(first) == []
+    # With that event alone it would bring back what the next one has removed.
+    assert book.snapshot(depth_snapshot(99, bids(100, 99, 98, 97, 96))) == []
+    assert book.quiet_event() == ["u101>102", "fetch 1"]
+
+
+@MARKETS
 def test_a_malformed_refresh_leaves_the_live_book_alone(market: Market) -> None:
     book = Thin(market)
     book.quiet_event()
@@ -189,6 +214,17 @@ def test_a_loss_during_a_refresh_takes_the_book_out_of_sequence(market: Market) 
     happened = told(book.snapshot(depth_snapshot(103, bids(97, 96, 95, 94, 93))))
     assert happened == ["live", "s103", "u103>104"]
     assert book.snapshot(depth_snapshot(104)) == []
+
+
+@MARKETS
+def test_a_loss_discards_a_refresh_that_waits(market: Market) -> None:
+    book = Thin(market)
+    book.quiet_event()
+    assert book.snapshot(depth_snapshot(104)) == []
+    book.event()  # lost
+    assert in_short(book.quiet_event()) == "out fetch 1"
+    assert book.quiet_event() == []
+    assert in_short(told(book.snapshot(depth_snapshot(106)))) == "live s106"
 
 
 @MARKETS

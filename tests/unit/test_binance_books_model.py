@@ -129,6 +129,7 @@ class Collector:
         self.socket = Socket(market, SETTINGS)
         self.live = False
         self.chain: int | None = None  # the id of the last message since the book became live
+        self.newest = 0  # the id of the last message
         self.asked: list[int] = []  # per request under way: the engine's id when it was made
         self.delivered: list[Emitted] = []
         self.take(self.socket.acknowledge())
@@ -169,7 +170,8 @@ class Collector:
         ]
         for level, side in zip(best_levels, truth, strict=True):
             assert level == (None, None) or level == side[0]
-        self.chain = message.last_update_id
+        assert message.last_update_id >= self.newest
+        self.chain = self.newest = message.last_update_id
 
     def deliver(self, event: Emitted, *, garbled: bool = False) -> None:
         data = event.data | {"b": [["10", "-1"]]} if garbled else event.data

@@ -207,6 +207,13 @@ def test_a_snapshot_makes_the_side_true_again() -> None:
     assert prices_of(side.top(10)) == "7 8"
 
 
+def test_a_snapshot_longer_than_the_window_is_trusted_inside_it() -> None:
+    side = ask_side("1 2 3 4 5 6 7 8", limit=20, window=4)
+    assert prices_of(side.top(10)) == "1 2 3 4"
+    assert len(side) == 4
+    assert not side.complete
+
+
 def test_reaching_a_depth_takes_both_sides() -> None:
     book = OrderBook(100)
     book.reset([("9", "1"), ("8", "1")], [("10", "1")], 2)

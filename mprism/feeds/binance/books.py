@@ -7,7 +7,7 @@ nothing is missed. Nothing is published before the stream has proved itself by a
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from mprism.feeds.binance.market import Market
@@ -76,14 +76,20 @@ class DepthBook:
 
     def update(self, event: DepthEvent, recv_ns: int) -> Iterator[Action]:
         """An event of the stream."""
-        if not self._live:
-            yield from self.request()
-        if self._waiting is not None:
-            self._waiting.append((event, recv_ns))
         if self._live:
             yield from self._advance(event, recv_ns)
+        elif event.last_id <= self._last_id:
+            # Repeated from before the book was lost: to join with it would turn back time.
+            self._continuity.duplicates += 1
+        else:
+            yield from self.request()
+            self._keep(event, recv_ns)
         if self._snapshot is not None:
             yield from self._join()
+
+    def _keep(self, event: DepthEvent, recv_ns: int) -> None:
+        if self._waiting is not None:
+            self._waiting.append((event, recv_ns))
 
     def snapshot(self, snapshot: DepthSnapshot, recv_ns: int) -> Iterator[Action]:
         """The snapshot that was asked for."""
@@ -120,7 +126,8 @@ class DepthBook:
         try:
             book.reset(snapshot.bids, snapshot.asks, self._limit)
             if self._live:
-                _replay(book, snapshot.last_update_id, waited)
+                for event, _ in waited:
+                    book.apply(event.bids, event.asks)
         except MalformedLevels as error:
             yield Reject("malformed levels", f"{self.instrument.instrument_id}: {error}")
             yield from self.request()
@@ -157,6 +164,9 @@ class DepthBook:
             yield from self._leave(None, recv_ns, "an update was malformed")
             return
         self._joined, self._last_id, self._as_of = True, event.last_id, event
+        # A repeated event never gets here. A refresh that joined with one would lack all
+        # between that event and those that wait.
+        self._keep(event, recv_ns)
         if self._waiting is None:
             self._attempt = 0  # not while a refresh fails: it must wait longer each time
         if self._settings.mode == "updates":
@@ -218,14 +228,6 @@ class DepthBook:
             quantity_unit=instrument.quantity_unit,
             contract_size=instrument.contract_size,
         )
-
-
-def _replay(book: OrderBook, last_id: int, events: Iterable[Received]) -> None:
-    """Bring a snapshot up to the last of `events`, which are in sequence but may repeat."""
-    for event, _ in events:
-        if event.last_id >= last_id:
-            book.apply(event.bids, event.asks)
-            last_id = event.last_id
 
 
 def _break(event: DepthEvent, last_id: int) -> str:

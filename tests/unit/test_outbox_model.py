@@ -98,7 +98,7 @@ class OutboxAgainstLists(RuleBasedStateMachine):
     def confirm(self, data: st.DataObject) -> None:
         found = data.draw(st.lists(st.sampled_from(self.sent_before), unique=True))
         confirmed = self.outbox.confirm({each.message_id for each in found})
-        assert sorted(confirmed) == sorted(found)
+        assert confirmed == [each for each in self.sent_before if each in found]
         self.sent_before = [each for each in self.sent_before if each not in found]
         self.stored += confirmed
 

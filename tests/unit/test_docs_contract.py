@@ -1,0 +1,98 @@
+"""The pages on messages, recordings and exchanges say what the code does."""
+
+import json
+import re
+from typing import get_args
+
+import msgspec
+import pytest
+
+from mprism.feeds.binance.market import SPOT, USDM, Market
+from mprism.recording import Record
+from mprism.schema import (
+    DATA_TYPES,
+    STREAM_SUBJECTS,
+    MessageEncoder,
+    OrderBook,
+    Trade,
+    decode,
+    subject_of,
+)
+from mprism.settings import DataType, ExchangeName
+from tests.unit.documents import document, spans
+
+
+def test_every_field_of_every_message() -> None:
+    page = document("docs/contract.md")
+    common = set(page.section("Common fields").column("field"))
+    for kind in (Trade, OrderBook):
+        own = set(page.section(f"`{kind.data_type}`").column("field"))
+        assert not common & own
+        assert common | own == {*kind.__struct_fields__, "data_type"}
+
+
+def test_every_subject() -> None:
+    page = document("docs/contract.md").section("Subjects")
+    subjects = page.column("data type", "subject")
+    assert list(subjects) == list(DATA_TYPES)
+    for data_type, subject in subjects.items():
+        for name in ("exchange", "market", "symbol"):
+            subject = subject.replace(f"{{{name}}}", name.upper())
+        assert spans(subject) == [subject_of(data_type, "EXCHANGE", "MARKET", "SYMBOL")]
+    built = page.column("data type", "built")
+    assert {data_type for data_type, word in built.items() if word == "yes"} == {
+        *get_args(DataType)
+    }
+    assert set(STREAM_SUBJECTS) <= set(spans(document("docs/contract.md").section("Stream").text))
+
+
+def test_every_exchange_has_its_configuration_and_is_named() -> None:
+    names = spans(document("docs/contract.md").rows("name")[0]["values today"])
+    assert names == list(get_args(ExchangeName))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/contract.md"])
+def test_examples_are_messages(name: str) -> None:
+    page = document(name)
+    examples = page.blocks("json")
+    assert len(examples) >= 2
+    for example in examples:
+        event = decode(example.encode())
+        message = MessageEncoder().encode(event)
+        assert json.loads(message.payload) == json.loads(example)
+        if isinstance(event, Trade):
+            assert {message.message_id, message.route.subject} <= set(spans(page.text))
+
+
+def test_every_kind_of_record() -> None:
+    told = {
+        spans(row["kind"])[0]: spans(row["fields"])
+        for row in document("docs/recordings.md").rows("kind")
+    }
+    kinds = get_args(Record)
+    assert told == {
+        kind.__struct_config__.tag: list(kind.__struct_encode_fields__) for kind in kinds
+    }
+    for line in document("docs/recordings.md").blocks("json")[0].splitlines():
+        msgspec.json.decode(line, type=Record)
+
+
+@pytest.mark.parametrize(
+    ("market", "column"), [(SPOT, "`binance_spot`"), (USDM, "`binance_derivatives`")]
+)
+def test_what_is_collected_from_where(market: Market, column: str) -> None:
+    page = document("docs/exchanges/binance.md")
+    told = {row[""]: row[column] for row in page.section("What is collected from where").rows("")}
+    assert spans(told["WebSocket base"]) == [market.websocket_url]
+    assert spans(told["REST base"]) == [market.rest_url]
+    assert spans(told["instruments"]) == [f"GET {market.instruments_path}"]
+    assert told["instruments"].endswith(f"weight {market.instruments_weight}")
+    assert spans(told["book snapshot"]) == [f"GET {market.depth_path}"]
+    assert spans(told["trades"]) == [
+        f"<symbol>@{market.trade_stream}",
+        f"{market.routes['trade']}/stream",
+    ]
+    assert spans(told["books"]) == ["<symbol>@depth@100ms", f"{market.routes['orderbook']}/stream"]
+    weights = [int(n) for n in re.findall(r"\d+", told["weight of a snapshot"])]
+    assert weights == [n for pair in market.depth_weights for n in pair]
+    assert told["window that the exchange keeps true"].startswith(f"{market.window} ")

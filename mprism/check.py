@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import trio
 
+from mprism.configuration import mask
 from mprism.feeds.errors import FeedError, UnknownSymbol
 from mprism.feeds.registry import VENUES
-from mprism.nursery.broker import BrokerError, broker_urls, masked
+from mprism.nursery.broker import BrokerError, broker_urls
 from mprism.nursery.exchange import ExchangePlan, open_exchange_rest, plan_exchange
 from mprism.nursery.jetstream import open_connection, open_loop
 from mprism.nursery.server_binary import NoServerBinaryError, find_server_binary
@@ -90,14 +91,15 @@ async def _check_broker(settings: NatsSettings, tell: Tell) -> None:
         else:
             tell(Finding(0, f"broker: embedded, {binary}, data in {settings.data_folder}"))
         return
-    for url in broker_urls(settings.url):
-        try:
-            async with open_loop():
+    async with open_loop():
+        for url in broker_urls(settings.url):
+            # Inside the loop, which would put the error into a group.
+            try:
                 line = await _ask_broker(url, settings)
-        except BrokerError as error:
-            tell(Finding(1, f"broker {masked(url)}: {error}"))
-        else:
-            tell(Finding(0, f"broker {masked(url)}: {line}"))
+            except BrokerError as error:
+                tell(Finding(1, f"broker {mask(url)}: {error}"))
+            else:
+                tell(Finding(0, f"broker {mask(url)}: {line}"))
 
 
 async def _ask_broker(url: str, settings: NatsSettings) -> str:

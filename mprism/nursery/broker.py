@@ -2,6 +2,8 @@
 
 from urllib.parse import urlsplit
 
+from mprism.configuration import mask
+
 import msgspec
 
 _SCHEMES = ("nats", "tls")
@@ -41,14 +43,5 @@ def broker_urls(text: str) -> tuple[str, ...]:
     for url in urls:
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.hostname:
-            raise ValueError(f"{masked(url)!r} is not nats://HOST[:PORT] or tls://HOST[:PORT]")
+            raise ValueError(f"{mask(url)!r} is not nats://HOST[:PORT] or tls://HOST[:PORT]")
     return urls
-
-
-def masked(url: str) -> str:
-    """`url` without its credentials, for logs and answers."""
-    head, separator, tail = url.rpartition("@")
-    if not separator:
-        return url
-    scheme, slashes, _ = head.partition("://")
-    return f"{scheme}{slashes}***@{tail}" if slashes else f"***@{tail}"

@@ -23,7 +23,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 
-from mprism.nursery.broker import BrokerAway, BrokerError, BrokerRefused, masked
+from mprism.configuration import mask
+from mprism.nursery.broker import BrokerAway, BrokerError, BrokerRefused
 from mprism.nursery.inbox import Inbox, Received
 from mprism.nursery.wakeup import Wakeup
 
@@ -65,7 +66,7 @@ class Connection:
     """An open connection; made by `open_connection`."""
 
     def __init__(self, url: str) -> None:
-        self.url = masked(url)
+        self.url = mask(url)
         self.server_version: str | None = None
         self.max_payload = 0  # bytes, headers included
         self._url = url

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mprism.nursery import server_binary
-from mprism.nursery.broker import broker_urls, masked
+from mprism.nursery.broker import broker_urls
 from mprism.nursery.server_binary import NoServerBinaryError, find_server_binary
 
 
@@ -19,19 +19,6 @@ def test_anything_else_is_refused_without_showing_credentials(text: str) -> None
     with pytest.raises(ValueError, match=r"broker address|is not nats://") as refused:
         broker_urls(text)
     assert "secret" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("nats://a:4222", "nats://a:4222"),
-        ("nats://user:pass@a:4222", "nats://***@a:4222"),
-        ("nats://user:p@ss@a:4222", "nats://***@a:4222"),
-        ("token@a", "***@a"),
-    ],
-)
-def test_credentials_are_masked(url: str, shown: str) -> None:
-    assert masked(url) == shown
 
 
 def test_the_program_of_the_package_is_found_without_path(monkeypatch: pytest.MonkeyPatch) -> None:

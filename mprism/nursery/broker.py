@@ -2,9 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from mprism.configuration import mask
-
 import msgspec
+
+from mprism.configuration import mask
 
 _SCHEMES = ("nats", "tls")
 

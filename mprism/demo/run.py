@@ -74,6 +74,11 @@ class Outcomes:
         return self.exit_code == 0 and all(result.is_right for result in self.results)
 
 
+def _say(text: str, style: str | None = None) -> None:
+    # Lines are left whole: a terminal wraps them itself, and a log keeps them greppable.
+    console.print(text, style=style, highlight=False, soft_wrap=True)
+
+
 def run_demo(**options: Any) -> int:  # noqa: ANN401
     """Run the demo with the command line's options, and return its exit code."""
     chosen = Options(**options)
@@ -96,10 +101,9 @@ async def _demo(options: Options) -> Outcomes:
             open_embedded(folder / "nats", binary=options.nats_server) as broker,
             _simulators(options) as simulators,
         ):
-            console.print(
+            _say(
                 f"mprism demo: {len(simulators)} simulated exchanges, nats-server at {broker.url}, "
-                f"{options.rate:g} messages/s each for {options.seconds:g} s",
-                highlight=False,
+                f"{options.rate:g} messages/s each for {options.seconds:g} s"
             )
             async with open_collector(folder / "config", simulators, broker.url) as collector:
                 await _all_live(collector)
@@ -180,7 +184,7 @@ async def _settled(collector: Collector) -> dict[str, Any]:
 async def _compare(
     url: str, simulators: Sequence[BinanceSimulator], status: dict[str, Any], exit_code: int
 ) -> Outcomes:
-    console.print("reading the stream back", highlight=False)
+    _say("reading the stream back")
     began = time.monotonic()
     comparison = Comparison([simulator.truth for simulator in simulators])
     count = 0
@@ -189,10 +193,7 @@ async def _compare(
             for message in batch:
                 comparison.read(decode(message.payload))
             count += len(batch)
-    console.print(
-        f"{count:,} messages read and compared in {time.monotonic() - began:.1f} s",
-        highlight=False,
-    )
+    _say(f"{count:,} messages read and compared in {time.monotonic() - began:.1f} s")
     sent = {simulator.exchange: _updates_sent(simulator) for simulator in simulators}
     results = comparison.end(sent)
     return Outcomes(results, comparison.problems.texts, status, exit_code)
@@ -211,32 +212,27 @@ def _print_verdict(outcomes: Outcomes) -> None:
         books = ""
         if result.data_type == "orderbook":
             books = f", {result.books_compared:,} books compared, {result.books_wrong} wrong"
-        console.print(
+        _say(
             f"{result.exchange} {result.data_type}: {result.sent:,} sent, {result.stored:,} "
             f"stored, {result.lost} lost, {result.duplicated} duplicated, "
-            f"{result.out_of_order} out of order{books}",
-            highlight=False,
-            soft_wrap=True,
+            f"{result.out_of_order} out of order{books}"
         )
     for feed in outcomes.status["feeds"]:
-        console.print(
+        _say(
             f"{feed['name']}: {sum(feed['gaps'].values())} trades missing and reported, "
             f"{feed['duplicates']} repeated frames, {feed['resyncs']} books resynchronised, "
-            f"rejected {feed['rejected'] or 'nothing'}",
-            highlight=False,
-            soft_wrap=True,
+            f"rejected {feed['rejected'] or 'nothing'}"
         )
     for text in outcomes.problems:
-        console.print(f"wrong: {text}", style="red", highlight=False)
+        _say(f"wrong: {text}", style="red")
     latency = outcomes.status["publisher"]["latency"]
-    console.print(
+    _say(
         f"receive to acknowledgement: p50 {latency['p50_ms']:.1f} ms, "
-        f"p99 {latency['p99_ms']:.1f} ms, max {latency['max_ms']:.1f} ms",
-        highlight=False,
+        f"p99 {latency['p99_ms']:.1f} ms, max {latency['max_ms']:.1f} ms"
     )
     if outcomes.is_right:
-        console.print("Nothing lost, nothing duplicated, nothing out of order, no wrong book.")
+        _say("Nothing lost, nothing duplicated, nothing out of order, no wrong book.")
     elif outcomes.exit_code:
-        console.print(f"The collector ended with exit code {outcomes.exit_code}.", style="red")
+        _say(f"The collector ended with exit code {outcomes.exit_code}.", style="red")
     else:
-        console.print("The stream is not what the exchanges sent.", style="red")
+        _say("The stream is not what the exchanges sent.", style="red")

@@ -18,9 +18,6 @@ logger = structlog.get_logger()
 _LOG_EVERY_NS = 60 * 1_000_000_000
 
 
-_HAND_OVER_SECONDS = 5.0
-
-
 class EventSink(Protocol):
     """The sending side of the channel to the publisher."""
 
@@ -55,21 +52,20 @@ class Feed:
     async def publish(self, events: list[Event]) -> None:
         """Hand events to the publisher, whatever becomes of the connection they came from.
 
+        Waits while the channel is full, and with it the connection is not read any more.
         Shielded, because the feed already remembers these events as seen: cancelled here they
-        would be lost without a gap to show for it.
+        would be lost without a gap to show for it. The publisher ends the wait when it ends.
         """
-        with trio.move_on_after(_HAND_OVER_SECONDS, shield=True) as limit:
+        with trio.CancelScope(shield=True):
             try:
                 await self.events.send(events)
             except trio.BrokenResourceError:
-                self._note_lost(events, "the publisher has ended")
-        if limit.cancelled_caught:
-            self._note_lost(events, "the publisher takes nothing")
+                self._note_lost(events)
 
-    def _note_lost(self, events: list[Event], reason: str) -> None:
+    def _note_lost(self, events: list[Event]) -> None:
         for event in events:
             self.state.gaps[event.data_type] += 1
-        logger.error("events lost", feed=self.plan.name, count=len(events), reason=reason)
+        logger.error("events lost, the publisher has ended", feed=self.plan.name, count=len(events))
 
     async def republish(self, symbol: str) -> None:
         """Publish this symbol's book anew, if the connection that is open now has it live."""

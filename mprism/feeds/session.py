@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 import trio
 
-from mprism.feeds.errors import FeedError, NetworkFault
+from mprism.feeds.errors import FeedError, NetworkFault, Refused
 from mprism.feeds.feed import Feed
 from mprism.feeds.protocol import (
     Action,
@@ -93,10 +93,13 @@ class Session:
                 state.frames += len(frames)
                 state.received_bytes += sum(map(len, frames))
                 state.last_frame_at = recv_ns / 1e9
-                actions = [
-                    action for frame in frames for action in protocol.receive(frame, recv_ns)
-                ]
-                await self._perform(actions)
+                actions: list[Action] = []
+                try:
+                    for frame in frames:
+                        actions += protocol.receive(frame, recv_ns)
+                finally:
+                    # Even when a later frame of the list refuses us.
+                    await self._perform(actions)
                 if feed.continuity.messages > seen:
                     seen = feed.continuity.messages
                     idle.deadline = trio.current_time() + idle_seconds
@@ -161,15 +164,18 @@ class Session:
     async def _fetch(self, wanted: FetchSnapshot) -> None:
         """Fetch until there is an answer. Failures cost only this book, and wait longer."""
         attempt = wanted.attempt
+        if attempt:
+            await trio.sleep(self._delay(attempt - 1))
         while True:
-            if attempt:
-                await trio.sleep(self._delay(attempt - 1))
             try:
                 body = await self._rest.get(wanted.path, wanted.parameters, wanted.weight)
                 break
             except FeedError as error:
-                attempt += 1
                 self._note_fetch_failure(wanted.instrument_id, error)
+                refused = isinstance(error, Refused)
+                least = self._feed.settings.backoff.refused_seconds if refused else 0.0
+                await trio.sleep(least + self._delay(attempt))
+                attempt += 1
         recv_ns = time_ns()
         await self._perform(self._protocol.snapshot(wanted.instrument_id, body, recv_ns))
 

@@ -6,9 +6,8 @@ HTTP last, so that it can be asked how the stop goes. All of it inside one limit
 """
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 
 import structlog
 import trio
@@ -94,27 +93,32 @@ async def _deliver(settings: Settings, state: CollectorState, stop: trio.Event, 
     send, receive = trio.open_memory_channel[list[Event]](settings.system.channel_size)
     feeds: dict[str, Feed] = {}
     recovery = _Recovery(feeds)
-    publisher = _publisher(settings, state, receive, urls)
-    async with receive, trio.open_nursery() as nursery:
-        await nursery.start(partial(publisher, on_recovered=recovery.recovered))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_publish, settings, state, receive, urls, recovery.recovered)
         async with send:
             await _collect(settings, state, stop, send, feeds, recovery)
 
 
-def _publisher(
+async def _publish(
     settings: Settings,
     state: CollectorState,
     receive: trio.MemoryReceiveChannel[list[Event]],
     urls: Urls,
-) -> Callable[..., Awaitable[None]]:
-    return partial(
-        run_publisher,
-        receive,
-        urls=urls,
-        settings=settings.nats,
-        broker=state.broker,
-        state=state.publisher,
-    )
+    on_recovered: Callable[[set[Route]], None],
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    # Closed with the task: a feed that waits to hand over learns that nobody takes any more.
+    async with receive:
+        await run_publisher(
+            receive,
+            urls=urls,
+            settings=settings.nats,
+            broker=state.broker,
+            state=state.publisher,
+            on_recovered=on_recovered,
+            task_status=task_status,
+        )
 
 
 async def _collect(
@@ -176,8 +180,8 @@ async def publish_all(settings: Settings, state: CollectorState, events: Iterabl
     """
     async with open_loop(), _open_broker(settings.nats, state.broker) as urls:
         send, receive = trio.open_memory_channel[list[Event]](settings.system.channel_size)
-        async with receive, trio.open_nursery() as nursery:
-            await nursery.start(_publisher(settings, state, receive, urls))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_publish, settings, state, receive, urls, lambda books: None)
             async with send:
                 for event in events:
                     await send.send([event])

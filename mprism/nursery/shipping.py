@@ -94,9 +94,11 @@ class Shipping:
 
     async def _deliver(self, connection: Connection) -> None:
         stream = await open_stream(connection, self._settings.stream, self.wakeup)
-        self._note_presence(connection, stream)
+        self._note_stream(connection, stream)
         await self._confirm_stored(connection, stream)
         outbox = self._outbox
+        if outbox.sent_before_at is None:
+            self._note_presence()
         try:
             while True:
                 self._settle(stream.outcomes())
@@ -165,12 +167,14 @@ class Shipping:
                 stored.update(m.message_id for m in batch if m.message_id is not None)
         confirmed = self._outbox.confirm(stored)
         self._ledger.acknowledged(confirmed, time.time_ns())
-        log.info("unconfirmed messages looked up", stored=len(confirmed), missing=len(self._outbox))
+        log.info("unconfirmed messages looked up", stored=len(confirmed))
 
     def _note_progress(self) -> None:
         self._attempts = 0
         self._acknowledged_at = trio.current_time()
         self.progress.set()
+        if self._broker.status is not BrokerStatus.CONNECTED:
+            self._note_presence()
         if self._outbox.losses and self._outbox.roomy:
             self._recover()
 
@@ -182,13 +186,13 @@ class Shipping:
         if books:
             self._on_recovered(books)
 
-    def _note_presence(self, connection: Connection, stream: Stream) -> None:
+    def _note_presence(self) -> None:
+        """The broker takes messages, or there is nothing to show that it does not.
+
+        After a failure only an acknowledgement shows it: a broker that can be reached and
+        stores nothing is as good as away.
+        """
         broker = self._broker
-        broker.url = connection.url
-        broker.server_version = connection.server_version
-        broker.stream = stream.name
-        broker.fast_ingest = stream.fast_ingest
-        broker.connects += 1
         broker.enter(BrokerStatus.CONNECTED)
         log.info(
             "broker connected",
@@ -198,6 +202,14 @@ class Shipping:
             fast_ingest=broker.fast_ingest,
             backlog=len(self._outbox),
         )
+
+    def _note_stream(self, connection: Connection, stream: Stream) -> None:
+        broker = self._broker
+        broker.url = connection.url
+        broker.server_version = connection.server_version
+        broker.stream = stream.name
+        broker.fast_ingest = stream.fast_ingest
+        broker.connects += 1
         known = self._last_sequence
         if known is not None and stream.last_sequence < known:
             log.error(

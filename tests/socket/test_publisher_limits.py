@@ -60,6 +60,32 @@ async def test_books_are_not_asked_for_before_something_is_stored(tmp_path: Path
             await publishing.until(lambda: publishing.recovered != [])
 
 
+async def test_a_server_that_stores_nothing_stays_away(tmp_path: Path) -> None:
+    """It can be reached, and every attempt connects: that alone must not pass for health."""
+    settings = msgspec.structs.replace(SETTINGS, ack_timeout_seconds=0.3)
+    denial = tmp_path / "nats.conf"
+    user = '{ user: u, password: p, permissions: { publish: { deny: "*.binance_spot.>" } } }'
+    denial.write_text(f"no_auth_user: u, authorization {{ users: [{user}] }}")
+    async with open_nats(tmp_path) as server:
+        server.arguments = ("--config", str(denial))
+        await server.stop()
+        await server.start()
+        async with open_publishing(lambda: server.urls, settings) as publishing:
+            await publishing.until_connected()
+            await publishing.load(1)
+            await publishing.until_away()
+            since = publishing.broker.down_since
+            connects = publishing.broker.connects
+            await publishing.until(lambda: publishing.broker.connects > connects + 2)
+            assert publishing.broker.status is BrokerStatus.AWAY
+            assert publishing.broker.down_since == since
+            await server.stop()
+            server.arguments = ()
+            await server.start()
+            await publishing.until_connected()
+            assert publishing.state.acknowledged > 0
+
+
 async def test_while_the_server_takes_messages_the_feeds_wait_instead(tmp_path: Path) -> None:
     settings = msgspec.structs.replace(SETTINGS, backlog_bytes=1_048_576)
     large = [book(number, levels=500) for number in range(1_000)]

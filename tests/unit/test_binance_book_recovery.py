@@ -159,6 +159,18 @@ def test_a_refresh_waits_for_an_event_after_it_was_asked_for(market: Market) -> 
 
 
 @MARKETS
+def test_a_refresh_takes_no_message_id_that_is_out_already(market: Market) -> None:
+    """The broker would take the deeper snapshot for a repetition of the one before it."""
+    book = Thin(market)
+    # The event that joins the refresh is itself the first one of an interval.
+    assert book.snapshot(depth_snapshot(102, bids(97, 96, 95, 94, 93))) == []
+    assert told(book.update(book.event(SECOND + 2_000))) == ["u101>102", "s102"]
+    (_, message) = order_books(book.update(book.event(SECOND + 2_001)))
+    assert told([message]) == ["s103"]
+    assert message.bids == bids(97, 96, 95)
+
+
+@MARKETS
 def test_the_events_since_a_refresh_are_in_it(market: Market) -> None:
     book = Thin(market)
     first = book.event(SECOND + 1_010, [("97", "7"), ("96", "0")])

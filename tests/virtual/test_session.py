@@ -1,12 +1,12 @@
 """One connection's life at exact virtual times: pace, limits, snapshots, order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from mprism.feeds.errors import FeedError, NetworkFault, Throttled
+from mprism.feeds.errors import FeedError, NetworkFault, Refused, Throttled
 from mprism.feeds.feed import Feed
 from mprism.feeds.protocol import (
     Action,
@@ -121,6 +121,31 @@ async def test_a_snapshot_is_asked_for_until_it_comes(autojump_clock: MockClock)
         "snapshot failed: NetworkFault": 1,
         "snapshot failed: Throttled": 1,
     }
+
+
+async def test_a_refused_snapshot_is_asked_for_rarely(autojump_clock: MockClock) -> None:
+    wanted = FetchSnapshot("BTCUSDT", "/depth", {}, 5, attempt=0)
+    answers: list[bytes | FeedError] = [Refused("403"), Refused("403"), b"body"]
+    bench = Bench(opening=[wanted], answers=answers)
+    bench.connection = ScriptedConnection([(19.0 * n, ["data"]) for n in range(1, 20)])
+    await bench.ends_with("1006")
+    assert [at for at, _ in bench.rest.requests] == [0, 101, 203]  # 100 s, then 1 and 2 more
+
+
+async def test_what_came_before_a_refusal_is_published(autojump_clock: MockClock) -> None:
+    class Refusing(ScriptedProtocol):
+        def receive(self, frame: str | bytes | bytearray, recv_ns: int) -> Iterable[Action]:
+            if frame == "refusal":
+                raise Refused("no such stream")
+            return super().receive(frame, recv_ns)
+
+    bench = Bench([(1, ["data", "refusal"])])
+    bench.feed = make_feed(
+        bench.sink, lambda continuity: Refusing(continuity, {"data": [trade(1)]})
+    )
+    with pytest.RaisesGroup(Refused, flatten_subgroups=True):
+        await bench.run()
+    assert bench.sink.events == [trade(1)]
 
 
 async def test_a_later_attempt_at_a_snapshot_waits_first(autojump_clock: MockClock) -> None:

@@ -54,6 +54,7 @@ class DepthBook:
         self._last_id = -1
         self._attempt = 0
         self._bucket = -1  # the snapshot interval that was last published
+        self._top_id = -1  # the update id that was last published as a snapshot
         self._as_of: DepthEvent | None = None  # the last event that the book holds
         self._waiting: deque[Received] | None = None  # set while a snapshot is asked for
         self._snapshot: tuple[DepthSnapshot, int] | None = None  # arrived, not yet joined
@@ -134,7 +135,10 @@ class DepthBook:
             return
         self._book = book
         if self._live:
-            yield from self.republish(recv_ns)
+            if self._top_id == self._last_id:
+                self._bucket = -1  # a message of this id is out: the next event brings the new top
+            else:
+                yield from self.republish(recv_ns)
             return
         self._live, self._joined, self._as_of = True, False, as_of
         self._last_id = snapshot.last_update_id
@@ -191,7 +195,7 @@ class DepthBook:
         return self._event(event_ns(event), recv_ns, "update", prev_id, event.bids, event.asks)
 
     def _top(self, ts_event: int, recv_ns: int) -> OrderBookEvent:
-        self._bucket = ts_event // self._interval_ns
+        self._bucket, self._top_id = ts_event // self._interval_ns, self._last_id
         depth = self._settings.depth
         bids, asks = self._book.bids.top(depth), self._book.asks.top(depth)
         return self._event(ts_event, recv_ns, "snapshot", None, bids, asks)

@@ -26,6 +26,7 @@ from nats.aio.transport import TcpTransport
 from mprism.configuration import mask
 from mprism.nursery.broker import BrokerAway, BrokerError, BrokerRefused
 from mprism.nursery.inbox import Inbox, Received
+from mprism.nursery.publication import Publication, written
 from mprism.nursery.wakeup import Wakeup
 
 _PING_SECONDS = 10  # a server that does not answer two of these is gone
@@ -34,10 +35,6 @@ _ABORT_SECONDS = 1.0  # then for nats-py to notice that its socket is gone
 _REFUSALS = ("authorization violation", "permissions violation", "authentication", "certificate")
 
 log = structlog.get_logger()
-
-
-Publication = tuple[str, bytes, str, dict[str, str] | None]
-"""Subject, payload, reply subject (may be empty), headers."""
 
 
 @asynccontextmanager
@@ -82,7 +79,7 @@ class Connection:
 
     async def publish(self, publications: Iterable[Publication]) -> None:
         """Write all of `publications`, in one crossing. Nothing waits for the server."""
-        await self._in_asyncio(self._publish_all, publications)
+        await self._in_asyncio(self._client.write, written(publications))
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> Received:
         """The server's answer to `payload`: status "503" when nothing listens to `subject`.
@@ -171,10 +168,6 @@ class Connection:
         self._subscriptions[prefix] = await self._client.subscribe(
             f"{prefix}.>", cb=deliver, pending_msgs_limit=0, pending_bytes_limit=0
         )
-
-    async def _publish_all(self, publications: Iterable[Publication]) -> None:
-        for subject, payload, reply, headers in publications:
-            await self._client.publish(subject, payload, reply, headers)
 
     async def _in_asyncio(self, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
         try:
@@ -272,6 +265,15 @@ class _Client(Client):
     def __init__(self) -> None:
         super().__init__()
         self._transport: _Transport = _Transport()
+
+    async def write(self, commands: bytes) -> None:
+        """Write whole commands, as `publish` does with its one."""
+        if not self.is_connected:
+            raise nats.errors.ConnectionClosedError
+        # Behind what nats-py has not written yet, a subscription for their answers, say.
+        self._pending.append(commands)
+        self._pending_data_size += len(commands)
+        await self._flush_pending()
 
     def abort(self) -> None:
         """Make everything that waits for the socket stop waiting."""

@@ -12,8 +12,9 @@ import msgspec
 from mprism.nursery.broker import ApiError, BrokerAway, BrokerRefused
 from mprism.nursery.inbox import Inbox, Received, status_of
 from mprism.nursery.ingest import Answer, FastIngest, Ingest, MessageAcks, Outcome
-from mprism.nursery.jetstream import Connection, Publication
+from mprism.nursery.jetstream import Connection
 from mprism.nursery.outbox import Burst
+from mprism.nursery.publication import Publication
 from mprism.nursery.stream_config import (
     StreamConfig,
     StreamInfo,

@@ -115,11 +115,14 @@ def _exchanges(
         raise ConfigurationError(
             f"{root / COLLECTOR_FILE}: exchanges: empty; allowed: any of {', '.join(known)}"
         )
+    # Also of exchanges that are not collected now: their files must not rot.
+    paths = {name: root / EXCHANGE_FOLDER / f"{name}.yaml" for name in known}
+    files = {name: read_yaml(path) for name, path in paths.items()}
+    for name, raw in files.items():
+        convert(raw, ExchangeSettings, str(paths[name]))
     exchanges: dict[ExchangeName, ExchangeSettings] = {}
     for name in names:
-        path = root / EXCHANGE_FOLDER / f"{name}.yaml"
-        raw = read_yaml(path)
-        convert(raw, ExchangeSettings, str(path))
+        path, raw = paths[name], files[name]
         settings = convert(_merged(defaults, raw), ExchangeSettings, str(path))
         if problem := VENUES[name].check(settings):
             raise ConfigurationError(f"{path}: {problem}")

@@ -45,22 +45,27 @@ def select(
     `instruments` is keyed by instrument id. A symbol may be the normalised one or the
     exchange's own. Raises UnknownSymbol, with near matches, for one that is not listed.
     """
-    by_symbol = {instrument.symbol: instrument for instrument in instruments.values()}
+    by_symbol: dict[str, list[Instrument]] = {}
+    for instrument in instruments.values():
+        by_symbol.setdefault(instrument.symbol, []).append(instrument)
     chosen: dict[str, Instrument] = {}
-    unknown: list[str] = []
+    wrong: list[str] = []
     for symbol in symbols:
-        instrument = by_symbol.get(symbol) or instruments.get(symbol)
-        if instrument is None:
-            unknown.append(_describe(symbol, by_symbol, instruments))
+        # One subject is one instrument, so an instrument is refused whose symbol others share.
+        listed = instruments.get(symbol)
+        shared = by_symbol.get(symbol if listed is None else listed.symbol, [])
+        if len(shared) == 1:
+            chosen[shared[0].instrument_id] = shared[0]
+        elif shared:
+            names = ", ".join(instrument.instrument_id for instrument in shared)
+            wrong.append(f"{symbol!r} as one instrument, but {names}")
         else:
-            chosen[instrument.instrument_id] = instrument
-    if unknown:
-        raise UnknownSymbol(f"{exchange} does not list " + "; ".join(unknown))
+            wrong.append(_describe(symbol, by_symbol, instruments))
+    if wrong:
+        raise UnknownSymbol(f"{exchange} does not list " + "; ".join(wrong))
     return tuple(chosen.values())
 
 
-def _describe(
-    symbol: str, by_symbol: Mapping[str, Instrument], instruments: Mapping[str, Instrument]
-) -> str:
+def _describe(symbol: str, by_symbol: Iterable[str], instruments: Iterable[str]) -> str:
     near = get_close_matches(symbol.upper(), [*by_symbol, *instruments], n=3, cutoff=0.6)
     return f"{symbol!r}" + (f" (did you mean {', '.join(near)}?)" if near else "")

@@ -74,7 +74,7 @@ Action = Event | Send | FetchSnapshot | Reject | Replace | Gap | BookState
 class Continuity:
     """What a feed remembers over its connections, keyed by instrument id, and counts."""
 
-    last_trade_id: dict[str, int] = field(default_factory=dict)
+    last_trade: dict[str, tuple[int, int]] = field(default_factory=dict)  # id, exchange time
     messages: int = 0  # valid ones of any subscribed stream
     duplicates: int = 0
 

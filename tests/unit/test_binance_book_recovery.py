@@ -247,3 +247,30 @@ def test_a_malformed_update_during_a_refresh_does_not_get_into_it(market: Market
     assert book.quiet_event() == []
     assert told(book.snapshot(depth_snapshot(101))) == ["fetch 2"]
     assert in_short(told(book.snapshot(depth_snapshot(102)))) == "live s102 u102>103"
+
+
+@MARKETS
+def test_an_older_id_in_a_later_event_takes_the_book_out_of_sequence(market: Market) -> None:
+    """Taken for a repetition, it and all that follow would leave the book live and frozen."""
+    book = Chain(market=market)
+    book.begin()
+    book.update(book.event(SECOND + 10))
+    book.last_id = 49
+    assert told(book.update(book.event(SECOND + 20)))[-1] == "fetch 0"
+    book.update(book.event(SECOND + 30))
+    assert told(book.snapshot(depth_snapshot(50)))[:2] == ["live", "s50"]
+
+
+@MARKETS
+def test_a_book_as_deep_as_its_snapshot_is_not_refreshed_for_one_level(market: Market) -> None:
+    book = Chain(OrderBookSettings(depth=5, rest_levels=5), market, window=100)
+    book.begin(snapshot=depth_snapshot(100, bids(100, 99, 98, 97, 96)))
+    assert told(book.update(book.event(SECOND + 1_000, [("100", "0")]))) == ["u100>101", "s101"]
+    assert told(book.update(book.event(SECOND + 2_000, [("99", "0")])))[-1] == "fetch 0"
+
+
+def test_an_acknowledgement_of_a_live_book_asks_for_nothing() -> None:
+    book = Chain()
+    assert told(book.book.begin()) == ["fetch 0"]
+    book.begin()
+    assert list(book.book.begin()) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from mprism.feeds.binance.market import SPOT, USDM
-from mprism.feeds.protocol import Continuity, Gap
+from mprism.feeds.protocol import Continuity, Gap, Reject
 from mprism.schema import Trade
 from tests.unit.binance_payloads import RECV_NS, Socket, aggregate, told, trade
 
@@ -79,3 +79,15 @@ def test_trades_seen_before_are_duplicates_on_any_connection() -> None:
         "trade gap 102-103",
         "trade 104",
     ]
+
+
+def test_ids_that_go_back_in_a_later_trade_begin_a_new_count() -> None:
+    """As when the exchange counts anew, or one id was wrong: else all that follows is dropped."""
+    socket = Socket(SPOT)
+    assert told(socket.event(TRADES, trade(100, T=1_000))) == ["trade 100"]
+    assert told(socket.event(TRADES, trade(10**15, T=1_001)))[-1] == f"trade {10**15}"
+    reject, message = socket.event(TRADES, trade(101, T=1_002))
+    assert isinstance(reject, Reject)
+    assert reject.reason == "trade ids went back"
+    assert told([message]) == ["trade 101"]
+    assert told(socket.event(TRADES, trade(102, T=1_003))) == ["trade 102"]

@@ -127,6 +127,12 @@ def test_an_exchanges_file_is_refused(tmp_path: Path, content: str, problem: str
     assert refusal(tmp_path, SPOT_FILE, content).startswith(problem)
 
 
+def test_a_file_of_an_exchange_that_is_not_collected_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / COLLECTOR_FILE).parent.mkdir(parents=True)
+    (tmp_path / COLLECTOR_FILE).write_text("exchanges: [binance_derivatives]")
+    assert refusal(tmp_path, SPOT_FILE, "symbols: 1").startswith("symbols: 1: expected `array`")
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

@@ -53,3 +53,11 @@ def test_unknown_symbols_are_all_named_with_near_ones(symbols: list[str], text: 
     with pytest.raises(UnknownSymbol) as caught:
         chosen(*symbols)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("symbol", ["BTC-USDT", "BTCUSDT", "BTCUSDT_OLD"])
+def test_a_symbol_that_two_instruments_share_is_refused(symbol: str) -> None:
+    """Their messages would share subjects and ids."""
+    twin = Instrument("binance_derivatives", "perpetual", "BTC-USDT", "BTCUSDT_OLD")
+    with pytest.raises(UnknownSymbol, match="as one instrument, but BTCUSDT, BTCUSDT_OLD"):
+        select({**LISTED, "BTCUSDT_OLD": twin}, [symbol], "binance_derivatives")

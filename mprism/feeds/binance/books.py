@@ -47,6 +47,9 @@ class DepthBook:
         self._settings = settings
         self._continuity = continuity
         self._limit = market.depth_limit(settings.rest_levels)
+        # Fewer known levels than these are too few. Where as many are published as a snapshot has,
+        # one removal must not cost another snapshot.
+        self._enough = min(settings.depth, self._limit * 4 // 5)
         self._interval_ns = round(settings.snapshot_interval_seconds * 1_000_000_000)
         self._book = OrderBook(market.window)
         self._live = False
@@ -58,6 +61,11 @@ class DepthBook:
         self._as_of: DepthEvent | None = None  # the last event that the book holds
         self._waiting: deque[Received] | None = None  # set while a snapshot is asked for
         self._snapshot: tuple[DepthSnapshot, int] | None = None  # arrived, not yet joined
+
+    def begin(self) -> Iterator[Action]:
+        """The stream is acknowledged: a book that has not begun by itself asks for a snapshot."""
+        if not self._live:
+            yield from self.request()
 
     def request(self) -> Iterator[Action]:
         """Ask for a snapshot, unless one is on its way."""
@@ -79,14 +87,22 @@ class DepthBook:
         """An event of the stream."""
         if self._live:
             yield from self._advance(event, recv_ns)
-        elif event.last_id <= self._last_id:
-            # Repeated from before the book was lost: to join with it would turn back time.
+        elif self._is_repeated(event):
+            # From before the book was lost: to join with it would turn back time.
             self._continuity.duplicates += 1
         else:
             yield from self.request()
             self._keep(event, recv_ns)
         if self._snapshot is not None:
             yield from self._join()
+
+    def _is_repeated(self, event: DepthEvent) -> bool:
+        """Whether the book has had this event. An older id that was pushed later is none:
+
+        the exchange's ids began anew, or an id before it was wrong. Only a snapshot helps.
+        """
+        last = self._as_of
+        return last is not None and event.last_id <= self._last_id and event.pushed <= last.pushed
 
     def _keep(self, event: DepthEvent, recv_ns: int) -> None:
         if self._waiting is not None:
@@ -154,11 +170,11 @@ class DepthBook:
         market, last_id = self._market, self._last_id
         if not self._joined and market.precedes(event, last_id):
             return
-        if self._joined and event.last_id <= last_id:
+        if self._joined and self._is_repeated(event):
             self._continuity.duplicates += 1
             return
         rule = market.follows if self._joined else market.joins
-        if not rule(event, last_id):
+        if not rule(event, last_id) or (self._joined and event.last_id <= last_id):
             yield from self._leave(event, recv_ns, _break(event, last_id))
             return
         try:
@@ -177,7 +193,7 @@ class DepthBook:
             yield self._change(event, last_id, recv_ns)
         if event_ns(event) // self._interval_ns > self._bucket:
             yield self._top(event_ns(event), recv_ns)
-            if not self._book.reaches(self._settings.depth):
+            if not self._book.reaches(self._enough):
                 yield from self.request()
 
     def _leave(self, event: DepthEvent | None, recv_ns: int, reason: str) -> Iterator[Action]:

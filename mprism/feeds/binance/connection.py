@@ -161,14 +161,19 @@ class BinanceConnection:
         if not (is_amount(event.price) and is_amount(event.quantity)):
             yield Reject("malformed trade", f"price {event.price!r}, quantity {event.quantity!r}")
             return
-        last_ids = self._continuity.last_trade_id
-        last_id = last_ids.get(instrument.instrument_id)
-        if last_id is not None and event.trade_id <= last_id:
-            self._continuity.duplicates += 1
-            return
-        if last_id is not None and event.trade_id > last_id + 1:
-            yield Gap("trade", instrument.symbol, last_id + 1, event.trade_id - 1)
-        last_ids[instrument.instrument_id] = event.trade_id
+        last = self._continuity.last_trade.get(instrument.instrument_id)
+        if last is not None:
+            last_id, last_time = last
+            if event.trade_id > last_id + 1:
+                yield Gap("trade", instrument.symbol, last_id + 1, event.trade_id - 1)
+            elif event.trade_id <= last_id:
+                if event.time <= last_time:
+                    self._continuity.duplicates += 1
+                    return
+                # Later by its time and earlier by its id: the exchange began to count anew, or
+                # an id before it was wrong. To go on as before would drop all that follows.
+                yield Reject("trade ids went back", f"{event.symbol}: {last_id}, {event.trade_id}")
+        self._continuity.last_trade[instrument.instrument_id] = event.trade_id, event.time
         yield _normalised(event, instrument, recv_ns)
 
     def _answer(self, message: Frame) -> Iterator[Action]:
@@ -191,7 +196,7 @@ class BinanceConnection:
             stream = self._streams[name]
             stream.state.acknowledged = True
             if stream.event is DepthEvent:
-                yield from self._books[stream.instrument.instrument_id].request()
+                yield from self._books[stream.instrument.instrument_id].begin()
 
 
 def _normalised(

@@ -1,0 +1,96 @@
+"""`mprism demo`: nothing lost, doubled or wrong with either server, and a report of fixed shape."""
+
+import json
+import signal
+import subprocess
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from tests.socket.cli_process import MPRISM, environment, is_alive, mprism, together
+from tests.socket.collector_fixture import PATIENCE
+from tests.socket.nats_fixture import OLD
+
+WELL = b"Nothing lost, nothing duplicated, nothing out of order, no wrong book.\n"
+ROWS = [
+    ("binance_spot", "orderbook"),
+    ("binance_spot", "trade"),
+    ("binance_derivatives", "orderbook"),
+    ("binance_derivatives", "trade"),
+]
+FAULTLESS = ("lost", "duplicated", "out_of_order", "books_wrong")
+COUNTS = ("sent", "stored", *FAULTLESS, "books_compared")
+
+
+@pytest.mark.skipif(not OLD.exists(), reason=f"no older nats-server at {OLD}")
+async def test_demo_ends_well_with_either_server(tmp_path: Path) -> None:
+    demo = partial(mprism, tmp_path, "demo", "--rate", "200", "--seconds", "5")
+    results = await together(
+        partial(demo, "--report", "new.json"),
+        partial(demo, "--report", "old.json", "--nats-server", str(OLD)),
+    )
+    for result, name in zip(results, ("new.json", "old.json"), strict=True):
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert WELL in result.stdout
+        assert result.stderr == b""
+        assert_good(json.loads((tmp_path / name).read_text()))
+
+
+def assert_good(report: dict[str, Any]) -> None:
+    """The report has the shape that is promised, and says that all is well."""
+    assert list(report) == ["results", "latency_ms", "dropped", "problems"]
+    assert [(row["exchange"], row["data_type"]) for row in report["results"]] == ROWS
+    for row in report["results"]:
+        assert set(row) == {"exchange", "data_type", *COUNTS}
+        assert all(isinstance(row[name], int) for name in COUNTS)
+        assert row["sent"] >= row["stored"] > 0
+        assert [row[name] for name in FAULTLESS] == [0] * len(FAULTLESS)
+        is_book = row["data_type"] == "orderbook"
+        assert (row["books_compared"] > row["stored"]) is is_book
+        assert is_book or row["sent"] == row["stored"]
+    latency = report["latency_ms"]
+    assert set(latency) == {"p50", "p99", "max"}
+    assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
+    assert report["dropped"] == {}
+    assert report["problems"] == []
+
+
+async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Ctrl-C reaches the whole foreground group; its children are in sessions of their own."""
+    process = await trio.lowlevel.open_process(
+        [*MPRISM, "demo", "--rate", "50", "--seconds", "60", "--no-faults"],
+        cwd=tmp_path,
+        env=environment({"TMPDIR": str(tmp_path)}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    async with process.stdout, process.stderr:
+        with trio.fail_after(2 * PATIENCE):
+            assert (await process.stdout.receive_some()).startswith(b"mprism demo: 2 simulated")
+            # The broker, then the collector.
+            while len(children := children_of(process.pid)) < 2:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 1
+            errors = b"".join([chunk async for chunk in process.stderr])
+    assert errors == b"mprism: interrupted\n"
+    assert not any(is_alive(child) for child in children)
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a look at an empty folder
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            # pid (name) state ppid: the name may hold anything, but is the last in brackets.
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.append(int(stat.parent.name))
+    return children

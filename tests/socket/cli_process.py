@@ -165,11 +165,20 @@ async def open_run(
         try:
             yield run
         finally:
-            if process.returncode is None:
-                process.kill()
             with trio.CancelScope(shield=True):
-                await process.wait()
+                await _end(process)
         nursery.cancel_scope.cancel()
+
+
+async def _end(process: trio.Process) -> None:
+    """By a signal that lets it stop its server; killed only if it does not end by it."""
+    if process.returncode is None:
+        process.terminate()
+        with trio.move_on_after(PATIENCE):
+            await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
 
 
 def is_alive(pid: int) -> bool:

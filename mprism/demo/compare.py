@@ -73,15 +73,25 @@ class TradeComparison:
         self._last[symbol] = trade_id
 
     def end(self) -> Result:
-        """Everything was read: what is missing. A trade with other values is missing too."""
+        """Everything was read: what is missing, and what is there that must not be.
+
+        A trade with other values is missing; one that was never sent counts as duplicated.
+        """
         for symbol, stored in self._stored.items():
+            never_sent = dict.fromkeys(stored)
+            for record in self._truth.possible(symbol):
+                never_sent.pop(record.trade_id, None)
             for record in self._truth.expected(symbol):
+                never_sent.pop(record.trade_id, None)
                 self.result.sent += 1
                 trade = stored.get(record.trade_id)
                 true = (record.price, record.quantity, record.buyer_is_maker)
                 if trade is None or (trade.price, trade.quantity, trade.is_maker) != true:
                     self.result.lost += 1
                     self._problems.note(f"{symbol} trade {record.trade_id}: {true}, not {trade}")
+            for trade_id in never_sent:
+                self.result.duplicated += 1
+                self._problems.note(f"{symbol} trade {trade_id} was never sent")
         return self.result
 
 

@@ -147,7 +147,8 @@ async def _note_running(
     with trio.move_on_after(settings.http.start_grace_seconds):
         for event in planned:
             await event.wait()
-    state.enter(Phase.RUNNING)
+    if state.phase is Phase.STARTING:  # a stop may have come at the same moment
+        state.enter(Phase.RUNNING)
 
 
 class _Recovery:

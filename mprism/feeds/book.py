@@ -1,6 +1,6 @@
 """Price levels of one book, and what of them can be trusted.
 
-Levels keep the exchange's own strings. They are found and ordered by the price as a float,
+Levels keep the exchange's own text. They are found and ordered by the price as a float,
 which is exact enough to tell apart prices of up to 15 significant digits and makes "0.10"
 and "0.1" the same level.
 
@@ -11,88 +11,28 @@ be complete. The edge only moves towards the market, until the next snapshot; le
 it are never published and are cut off when enough have gathered.
 """
 
-import re
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final
 
-from msgspec import Struct, ValidationError, convert
+from mprism.feeds.levels import AnyLevels, Change, level_of, parse_levels
+from mprism.schema import Level, Levels
 
-from mprism.schema import Level
-
-# Signs, exponents, NaN, infinity, blanks and underscores, all of which float() takes, are not
-# decimals of an exchange.
-_DECIMAL: Final = re.compile(r"[0-9.]+", re.ASCII).fullmatch
 _SLACK: Final = 4  # levels behind the edge may reach a quarter of the window before the cut
-
-
-def is_amount(text: str) -> bool:
-    """Whether `text` is a plain decimal above zero, as a price or a traded quantity must be."""
-    if not _DECIMAL(text):
-        return False
-    try:
-        return float(text) > 0.0
-    except ValueError:
-        return False
-
-
-class MalformedLevels(ValueError):
-    """A price or quantity is not a plain decimal, or a price is not above zero."""
-
-
-Change = tuple[float, float, Level]
-"""One parsed level: price and quantity as floats, and the level itself."""
-
-
-class _Amounts(Struct, gc=False):
-    levels: list[tuple[float, float]]
-
-
-def parse_levels(levels: Sequence[Level]) -> list[Change]:
-    """Check and parse levels. Raises MalformedLevels naming the first bad one."""
-    if not levels:
-        return []
-    try:
-        if _DECIMAL("".join(chain.from_iterable(levels))):
-            amounts = _amounts(levels)
-            if min(amounts)[0] > 0.0:
-                return [(p, q, level) for (p, q), level in zip(amounts, levels, strict=True)]
-    except ValueError:
-        pass
-    raise MalformedLevels(f"not a price level: {_first_bad(levels)!r}")
-
-
-def _amounts(levels: Sequence[Level]) -> list[tuple[float, float]]:
-    try:
-        # A quarter of the time that float() takes for each.
-        return convert({"levels": levels}, _Amounts, strict=False).levels
-    except ValidationError:
-        # JSON knows neither ".5" nor "5.", which are decimals too.
-        return [(float(price), float(quantity)) for price, quantity in levels]
-
-
-def _first_bad(levels: Sequence[Level]) -> Level:
-    for level in levels:
-        try:
-            plain = all(_DECIMAL(text) for text in level)
-            if not plain or float(level[0]) <= 0.0 or float(level[1]) < 0.0:
-                return level
-        except ValueError:
-            return level
-    raise AssertionError("every level is well-formed")  # the caller saw a bad one
 
 
 class Side:
     """The bids or the asks. Keys are prices, negated for bids: the best has the least key."""
 
-    __slots__ = ("_edge", "_keys", "_levels", "_sign", "_window")
+    __slots__ = ("_best", "_best_level", "_edge", "_keys", "_levels", "_sign", "_window")
 
     def __init__(self, sign: float, window: int) -> None:
         self._sign = sign
         self._window = window
         self._keys: list[float] = []
-        self._levels: dict[float, Level] = {}
+        self._levels: dict[float, bytes] = {}
+        self._best = b""  # the level that `_best_level` was read from
+        self._best_level: Level | None = None
         self._edge: float | None = None
 
     def __len__(self) -> int:
@@ -139,7 +79,10 @@ class Side:
         keys = self._keys
         if not keys or (self._edge is not None and keys[0] > self._edge):
             return None
-        return self._levels[keys[0]]
+        best = self._levels[keys[0]]
+        if best is not self._best:
+            self._best, self._best_level = best, level_of(best)
+        return self._best_level
 
     def trusted(self) -> int:
         """How many levels lie inside the edge, from the best on."""
@@ -154,9 +97,10 @@ class Side:
         """Whether the whole side is known, so that it may be short of levels by itself."""
         return self._edge is None
 
-    def top(self, depth: int) -> list[Level]:
+    def top(self, depth: int) -> Levels:
         """The best `depth` levels that can be trusted, best first."""
-        return list(map(self._levels.__getitem__, self._keys[: min(depth, self.trusted())]))
+        keys = self._keys[: min(depth, self.trusted())]
+        return Levels.joined(map(self._levels.__getitem__, keys))
 
 
 class OrderBook:
@@ -171,7 +115,7 @@ class OrderBook:
         self.bids = Side(-1.0, window)
         self.asks = Side(1.0, window)
 
-    def reset(self, bids: Sequence[Level], asks: Sequence[Level], limit: int) -> None:
+    def reset(self, bids: AnyLevels, asks: AnyLevels, limit: int) -> None:
         """Begin anew from a snapshot that was asked for with `limit` levels a side.
 
         Raises MalformedLevels and leaves the book as it was.
@@ -180,11 +124,13 @@ class OrderBook:
         self.bids.reset(bid_changes, limit)
         self.asks.reset(ask_changes, limit)
 
-    def apply(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+    def apply(self, bids: AnyLevels, asks: AnyLevels) -> None:
         """Apply one update. Raises MalformedLevels and leaves the book as it was."""
-        changes = parse_levels([*bids, *asks])
-        self.bids.apply(changes[: len(bids)])
-        self.asks.apply(changes[len(bids) :])
+        bid_changes, ask_changes = parse_levels(bids), parse_levels(asks)
+        if bid_changes:
+            self.bids.apply(bid_changes)
+        if ask_changes:
+            self.asks.apply(ask_changes)
 
     def reaches(self, depth: int) -> bool:
         """Whether the best `depth` levels of both sides are known, or all that there are."""

@@ -4,6 +4,7 @@ Imports nothing else of mprism. `docs/contract.md` is the prose of the same.
 """
 
 from mprism.schema.event import SCHEMA_VERSION, Event, Level, rfc3339
+from mprism.schema.levels import Levels
 from mprism.schema.message import Message, MessageEncoder, Route, decode
 from mprism.schema.orderbook import OrderBook
 from mprism.schema.subjects import DATA_TYPES, STREAM_SUBJECTS, subject_of, symbol_of, token_of
@@ -15,6 +16,7 @@ __all__ = [
     "STREAM_SUBJECTS",
     "Event",
     "Level",
+    "Levels",
     "Message",
     "MessageEncoder",
     "OrderBook",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from mprism.schema.event import Event
+from mprism.schema.levels import encode_levels
 from mprism.schema.orderbook import OrderBook
 from mprism.schema.subjects import subject_of, token_of
 from mprism.schema.trade import Trade
@@ -39,7 +40,7 @@ class MessageEncoder:
     """Makes messages of events. Keeps one route per subject, so memory grows with those only."""
 
     def __init__(self) -> None:
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = msgspec.json.Encoder(enc_hook=encode_levels).encode
         self._routes: dict[tuple[type[Event], str, str, str], Route] = {}
 
     def encode(self, event: Event) -> Message:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from mprism.feeds.binance.connection import BinanceConnection, subscriptions
 from mprism.feeds.binance.market import SPOT, USDM, Market
 from mprism.feeds.binance.wire import DepthEvent, DepthSnapshot
@@ -108,8 +110,8 @@ def depth_event(
         pushed=pushed,
         first_id=first,
         last_id=last,
-        bids=list(bids),
-        asks=list(asks),
+        bids=msgspec.Raw(msgspec.json.encode(bids)),
+        asks=msgspec.Raw(msgspec.json.encode(asks)),
         time=time,
         previous_id=previous,
     )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mprism.feeds.book import MalformedLevels, OrderBook, Side, is_amount, parse_levels
+from mprism.feeds.book import OrderBook, Side
+from mprism.feeds.levels import MalformedLevels, is_amount, level_of, parse_levels
 from mprism.schema import Level
 
 Levels = dict[Decimal, Level]
@@ -278,9 +279,9 @@ def test_any_text_is_levels_or_refused(levels: list[Level]) -> None:
         changes = parse_levels(levels)
     except MalformedLevels:
         return
-    for (price, quantity, level), (price_text, quantity_text) in zip(changes, levels, strict=True):
-        assert (price, quantity) == (float(price_text), float(quantity_text))
-        assert level == (price_text, quantity_text)
+    for (price, quantity, text), level in zip(changes, levels, strict=True):
+        assert (price, quantity) == (float(level[0]), float(level[1]))
+        assert level_of(text) == level
         assert price > 0
         assert quantity >= 0
 

@@ -7,15 +7,16 @@ nothing is missed. Nothing is published before the stream has proved itself by a
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from mprism.feeds.binance.market import Market
 from mprism.feeds.binance.wire import DepthEvent, DepthSnapshot
-from mprism.feeds.book import MalformedLevels, OrderBook
+from mprism.feeds.book import OrderBook
 from mprism.feeds.instrument import Instrument
+from mprism.feeds.levels import MalformedLevels
 from mprism.feeds.protocol import Action, BookState, Continuity, FetchSnapshot, Reject
-from mprism.schema import Level, rfc3339
+from mprism.schema import Levels, rfc3339
 from mprism.schema import OrderBook as OrderBookEvent
 from mprism.settings import OrderBookSettings
 
@@ -208,7 +209,8 @@ class DepthBook:
             yield self._top(event_ns(self._as_of), recv_ns)
 
     def _change(self, event: DepthEvent, prev_id: int, recv_ns: int) -> OrderBookEvent:
-        return self._event(event_ns(event), recv_ns, "update", prev_id, event.bids, event.asks)
+        bids, asks = Levels(bytes(event.bids)), Levels(bytes(event.asks))
+        return self._event(event_ns(event), recv_ns, "update", prev_id, bids, asks)
 
     def _top(self, ts_event: int, recv_ns: int) -> OrderBookEvent:
         self._bucket, self._top_id = ts_event // self._interval_ns, self._last_id
@@ -222,8 +224,8 @@ class DepthBook:
         recv_ns: int,
         update_type: Literal["snapshot", "update"],
         prev_id: int | None,
-        bids: Sequence[Level],
-        asks: Sequence[Level],
+        bids: Levels,
+        asks: Levels,
     ) -> OrderBookEvent:
         instrument = self.instrument
         bid, ask = self._book.bids.best, self._book.asks.best

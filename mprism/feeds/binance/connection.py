@@ -23,9 +23,9 @@ from mprism.feeds.binance.wire import (
     decode_snapshot,
     explain,
 )
-from mprism.feeds.book import is_amount
 from mprism.feeds.errors import Refused
 from mprism.feeds.instrument import Instrument
+from mprism.feeds.levels import is_amount
 from mprism.feeds.protocol import Action, BookState, Continuity, Gap, Reject, Replace, Send
 from mprism.schema import Trade, rfc3339
 from mprism.settings import OrderBookSettings

@@ -49,14 +49,15 @@ class DepthEvent(Struct, tag_field="e", tag="depthUpdate", gc=False):
     """`<symbol>@depth`: absolute quantities of the levels that changed in ids `U` to `u`.
 
     USD-M adds the matching engine's time and `pu`, the `u` of the stream's previous event.
+    Levels stay text until the event is applied to its book, which is where they are checked.
     """
 
     symbol: str = field(name="s")
     pushed: Milliseconds = field(name="E")
     first_id: Id = field(name="U")
     last_id: Id = field(name="u")
-    bids: list[Level] = field(name="b")
-    asks: list[Level] = field(name="a")
+    bids: msgspec.Raw = field(name="b")
+    asks: msgspec.Raw = field(name="a")
     time: Milliseconds | None = field(name="T", default=None)
     previous_id: Id | None = field(name="pu", default=None)
 

@@ -4,8 +4,10 @@ Nothing is changed: instrument lists are read, no WebSocket is opened, and the s
 compared, not created.
 """
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import trio
@@ -88,8 +90,10 @@ async def _check_broker(settings: NatsSettings, tell: Tell) -> None:
             binary = find_server_binary()
         except NoServerBinaryError as error:
             tell(Finding(2, f"broker: {error}"))
-        else:
-            tell(Finding(0, f"broker: embedded, {binary}, data in {settings.data_folder}"))
+            return
+        tell(Finding(0, f"broker: embedded, {binary}, data in {settings.data_folder}"))
+        if not _can_be_made(settings.data_folder):
+            tell(Finding(1, f"broker: nats.data_folder {settings.data_folder} cannot be used"))
         return
     async with open_loop():
         for url in broker_urls(settings.url):
@@ -100,6 +104,13 @@ async def _check_broker(settings: NatsSettings, tell: Tell) -> None:
                 tell(Finding(1, f"broker {mask(url)}: {error}"))
             else:
                 tell(Finding(0, f"broker {mask(url)}: {line}"))
+
+
+def _can_be_made(name: str) -> bool:
+    """Whether there is such a folder to write to, or one can be made."""
+    folder = Path(name).absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)
 
 
 async def _ask_broker(url: str, settings: NatsSettings) -> str:

@@ -159,4 +159,7 @@ def demo(**options: Any) -> None:  # noqa: ANN401
     """Run the collector against simulated exchanges and compare what it stored with the truth."""
     from mprism.demo import run_demo
 
+    report: Path | None = options["report"]
+    if report is not None and not os.access(report.absolute().parent, os.W_OK):
+        fail(2, f"option --report: {report}: no such folder, or not writable")
     sys.exit(run_demo(**options))

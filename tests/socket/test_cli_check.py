@@ -44,16 +44,20 @@ async def test_check_tells_everything_that_is_wrong(tmp_path: Path) -> None:
     async with open_nats(tmp_path) as nats, open_markets("spot") as markets:
         for name in ("away", "unknown", "shut"):
             write_config(tmp_path / name, markets)
+        below_a_file = {"data_folder": "config/logging/logging_config.yaml/nats"}
+        collector = {"exchanges": ["binance_spot"], "nats": below_a_file}
+        write_config(tmp_path / "folder", markets, {"collector": collector})
         unknown = {"rest_url": markets[0].simulator.rest_url, "symbols": ["BTC-USDTT"]}
         write_config(tmp_path / "unknown", markets, {"binance_spot": unknown})
         shut = {"rest_url": "http://127.0.0.1:9"}
         write_config(tmp_path / "shut", markets, {"binance_spot": shut})
         nowhere = "nats://user:secret@127.0.0.1:9"
-        away, misspelt, unreachable, run = await together(
+        away, misspelt, unreachable, run, folderless = await together(
             partial(mprism, tmp_path / "away", "check", "--nats-url", nowhere),
             partial(mprism, tmp_path / "unknown", "check", "--nats-url", nats.url),
             partial(mprism, tmp_path / "shut", "check", "--nats-url", nats.url),
             partial(mprism, tmp_path / "unknown", "run", "--nats-url", nats.url),
+            partial(mprism, tmp_path / "folder", "check"),
         )
         assert away.returncode == 1
         assert b"broker nats://***@127.0.0.1:9: no connection" in away.stderr
@@ -69,6 +73,10 @@ async def test_check_tells_everything_that_is_wrong(tmp_path: Path) -> None:
         (line,) = [line for line in run.stderr.splitlines() if line.startswith(b"mprism: ")]
         assert b"BTC-USDTT" in line
         assert b"Traceback" not in run.stderr
+        assert folderless.returncode == 1
+        assert b"data_folder config/logging/logging_config.yaml/nats cannot be used" in (
+            folderless.stderr
+        )
 
 
 async def test_a_port_or_a_folder_in_use_is_said_with_what_to_set(tmp_path: Path) -> None:

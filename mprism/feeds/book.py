@@ -11,7 +11,7 @@ be complete. The edge only moves towards the market, until the next snapshot; le
 it are never published and are cut off when enough have gathered.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,7 +30,7 @@ class Side:
         self._sign = sign
         self._window = window
         self._keys: list[float] = []
-        self._levels: dict[float, bytes] = {}
+        self._levels: list[bytes] = []  # in the order of the keys
         self._best = b""  # the level that `_best_level` was read from
         self._best_level: Level | None = None
         self._edge: float | None = None
@@ -40,8 +40,9 @@ class Side:
 
     def reset(self, changes: Sequence[Change], limit: int) -> None:
         """Begin anew from a snapshot of at most `limit` levels."""
-        self._levels = {change[0] * self._sign: change[2] for change in changes if change[1]}
-        self._keys = sorted(self._levels)
+        levels = {price * self._sign: text for price, quantity, text in changes if quantity}
+        self._keys = sorted(levels)
+        self._levels = [levels[key] for key in self._keys]
         # A full answer was cut there; a shorter one is the whole side.
         self._edge = self._keys[-1] if len(changes) >= limit and self._keys else None
         self._bound()
@@ -49,14 +50,17 @@ class Side:
     def apply(self, changes: Sequence[Change]) -> None:
         """Set each level to its quantity; quantity zero removes it, known or not."""
         keys, levels, sign = self._keys, self._levels, self._sign
-        for price, quantity, level in changes:
+        for price, quantity, text in changes:
             key = price * sign
-            if quantity:
-                if key not in levels:
-                    insort(keys, key)
-                levels[key] = level
-            elif levels.pop(key, None) is not None:
-                del keys[bisect_left(keys, key)]
+            at = bisect_left(keys, key)
+            if at == len(keys) or keys[at] != key:
+                if quantity:
+                    keys.insert(at, key)
+                    levels.insert(at, text)
+            elif quantity:
+                levels[at] = text
+            else:
+                del keys[at], levels[at]
         if len(keys) >= self._window:
             self._bound()
 
@@ -69,9 +73,7 @@ class Side:
         if self._edge is None or last < self._edge:
             self._edge = last
         if len(keys) > window + window // _SLACK:
-            for key in keys[window:]:
-                del self._levels[key]
-            del keys[window:]
+            del keys[window:], self._levels[window:]
 
     @property
     def best(self) -> Level | None:
@@ -79,7 +81,7 @@ class Side:
         keys = self._keys
         if not keys or (self._edge is not None and keys[0] > self._edge):
             return None
-        best = self._levels[keys[0]]
+        best = self._levels[0]
         if best is not self._best:
             self._best, self._best_level = best, level_of(best)
         return self._best_level
@@ -99,8 +101,7 @@ class Side:
 
     def top(self, depth: int) -> Levels:
         """The best `depth` levels that can be trusted, best first."""
-        keys = self._keys[: min(depth, self.trusted())]
-        return Levels.joined(map(self._levels.__getitem__, keys))
+        return Levels.joined(self._levels[: min(depth, self.trusted())])
 
 
 class OrderBook:

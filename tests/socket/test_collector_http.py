@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import trio
 
 from mprism.schema import decode
-from mprism.settings import HttpSettings, NatsSettings
+from mprism.settings import BackoffSettings, HttpSettings, NatsSettings
 from mprism.simulator.faults import Close, RefuseConnections
 from mprism.state import FeedStatus
 from tests.socket.collector_fixture import (
+    EXCHANGE,
     Answer,
     Collector,
     Market,
@@ -297,9 +299,13 @@ async def test_a_short_absence_of_a_feed_does_not_flap(tmp_path: Path) -> None:
 
 async def test_a_refusal_shows_at_once(tmp_path: Path) -> None:
     """An exchange that refuses us is no short absence, whatever the grace."""
+    backoff = BackoffSettings(first_seconds=0.05, cap_seconds=0.2, refused_seconds=1.5)
+    seldom = msgspec.structs.replace(EXCHANGE, backoff=backoff)
     async with (
         open_nats(tmp_path) as nats,
-        open_collector(nats.url, open_markets(rate=100), http=PATIENT) as collector,
+        open_collector(
+            nats.url, open_markets(rate=100), http=PATIENT, exchange=seldom
+        ) as collector,
     ):
         await until_healthy(collector)
         spot = collector.simulators[0]

@@ -103,9 +103,8 @@ FRAMES: Sequence[tuple[bytes, str]] = (
     (trade(s="ETHUSDT"), "malformed event"),
     (on("btcusdt@trade", without(GOOD_TRADE, "q")), "malformed event"),
     (on("btcusdt@trade", GOOD_DEPTH), "malformed event"),
-    (depth(b=[["65000.00"]]), "malformed event"),
-    (depth(b=[[65000, 1]]), "malformed event"),
-    (depth(a=None), "malformed event"),
+    (depth(U="1"), "malformed event"),
+    (depth(u=None), "malformed event"),
     (on("btcusdt@depth@100ms", without(GOOD_DEPTH, "u")), "malformed event"),
     (trade(q="-1.5"), "malformed trade"),
     (trade(q="NaN"), "malformed trade"),
@@ -156,7 +155,15 @@ async def live_feed(collector: Collector) -> Any:
     return collector.feed(SPOT)
 
 
-BAD_LEVELS = [
+BAD_LEVELS: list[Any] = [
+    None,
+    {},
+    "65000.00",
+    [["65000.00"]],
+    [["65000.00", "1", "2"]],
+    [["65000.00", None]],
+    [[65000, 1]],
+    [[]],
     [["65000.00", "-1"]],
     [["-65000.00", "1"]],
     [["65000.00", "NaN"]],

@@ -1,10 +1,11 @@
 """WebSocket client connections that hand over lists of frames. The one user of trio-websocket.
 
 trio-websocket wakes its reader once per frame, which costs more than all that is done with
-the frame afterwards. Here each socket read's frames are gathered in a list that the reader
-takes whole. The list is bounded: when it is full the socket is not read any more, so that
-nothing is dropped and the exchange feels the pressure. A frame above the size limit is
-skipped in parts as they arrive and counted; the connection goes on.
+the frame afterwards. Here each socket read's frames come as one run from the protocol in
+`mprism.feeds.websocket` and are gathered in a list that the reader takes whole. The list is
+bounded: when it is full the socket is not read any more, so that nothing is dropped and the
+exchange feels the pressure. A frame above the size limit is skipped in parts as they arrive
+and counted; the connection goes on.
 
 What this leans on in trio-websocket 0.12 (`_reader_task`, `_handle_message_event`,
 `_close_web_socket`, `_open_handshake`) is held by `tests/socket/test_transport.py`.
@@ -12,7 +13,7 @@ What this leans on in trio-websocket 0.12 (`_reader_task`, `_handle_message_even
 
 import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import time_ns
 from urllib.parse import urlsplit
@@ -20,11 +21,11 @@ from urllib.parse import urlsplit
 import h11
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
-from wsproto import ConnectionType, WSConnection
 from wsproto.events import BytesMessage, TextMessage
 from wsproto.utilities import ProtocolError
 
 from mprism.feeds.errors import NetworkFault, failure_of_status
+from mprism.feeds.websocket import ClientProtocol, run_of
 
 Frame = str | bytes | bytearray
 
@@ -40,7 +41,7 @@ class FrameConnection(WebSocketConnection):
     def __init__(self, stream: trio.abc.Stream, host: str, path: str, max_frame_bytes: int) -> None:
         super().__init__(
             stream,
-            WSConnection(ConnectionType.CLIENT),
+            ClientProtocol(max_frame_bytes),
             host=host,
             path=path,
             receive_buffer_size=_READ_BYTES,
@@ -126,6 +127,9 @@ class FrameConnection(WebSocketConnection):
             await trio.aclose_forcefully(self._stream)
 
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
+        if (run := run_of(event)) is not None:
+            await self._gather(run)
+            return
         data = event.data
         self._part_bytes += len(data)
         if self._part_bytes > self._max_frame_bytes:
@@ -141,19 +145,22 @@ class FrameConnection(WebSocketConnection):
         if self._part_bytes > self._max_frame_bytes:
             self.oversized += 1
         else:
-            await self._gather(data)
+            await self._gather([data])
         self._parts.clear()
         self._part_bytes = 0
 
-    async def _gather(self, frame: Frame) -> None:
-        while len(self._frames) >= _MAX_FRAMES or self._gathered >= _MAX_BYTES:
-            self._room = trio.Event()
-            await self._room.wait()
-        if not self._frames:
-            self._first_ns = time_ns()
-            self._wake.set()
-        self._frames.append(frame)
-        self._gathered += len(frame)
+    async def _gather(self, frames: Sequence[Frame]) -> None:
+        while frames:
+            while len(self._frames) >= _MAX_FRAMES or self._gathered >= _MAX_BYTES:
+                self._room = trio.Event()
+                await self._room.wait()
+            if not self._frames:
+                self._first_ns = time_ns()
+                self._wake.set()
+            fitting = frames[: _MAX_FRAMES - len(self._frames)]
+            frames = frames[len(fitting) :]
+            self._frames += fitting
+            self._gathered += sum(map(len, fitting))
 
     async def _close_web_socket(self, code: int, reason: str | None = None) -> None:
         await super()._close_web_socket(code, reason)

@@ -116,14 +116,20 @@ def check(settings: "Settings") -> None:
     type=click.Choice(["-", "nats"]),
     help="JSON lines on standard output, or the stream.",
 )
+@click.option(
+    "--depth",
+    type=click.IntRange(1, 5_000),
+    metavar="LEVELS",
+    help="Levels a side of the snapshots [default: as configured].",
+)
 @configured
-def replay(settings: "Settings", file: Path, exchange: str, output: str) -> None:
+def replay(settings: "Settings", file: Path, exchange: str, output: str, depth: int | None) -> None:
     """Turn a recording into the messages that it would have become."""
     from mprism.logs import configure_logging
     from mprism.running import replay_file
 
     configure_logging(settings.logging)
-    sys.exit(replay_file(settings, file, exchange, to_nats=output == "nats"))
+    sys.exit(replay_file(settings, file, exchange, depth, to_nats=output == "nats"))
 
 
 @main.command()

@@ -14,6 +14,7 @@ import msgspec
 from mprism.feeds.errors import FeedError
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import (
+    NOT_SUBSCRIBED,
     Action,
     Continuity,
     FetchSnapshot,
@@ -28,17 +29,27 @@ from mprism.settings import ExchangeSettings
 
 
 class Replay:
-    """One recording on its way through one exchange's protocol."""
+    """One recording on its way through one exchange's protocols.
+
+    Every connection has protocols of its own: one for the streams that it began with, and one
+    for those of each later request. A connection that is opened again begins anew; the others
+    go on.
+    """
 
     def __init__(self, venue: Venue, settings: ExchangeSettings) -> None:
         self._venue = venue
         self._settings = settings
         self._instruments: Mapping[str, Instrument] | None = None
         self._continuity = Continuity()
-        self._protocol: StreamProtocol | None = None
-        self._streams: dict[str, list[str]] = {}  # by connection URL
+        self._wanted: dict[str, list[str]] = {}  # streams without a protocol, by connection URL
+        self._protocols: dict[str, list[StreamProtocol]] = {}  # by connection URL
         self._answers: deque[tuple[str, frozenset[str], bytes]] = deque()
-        self._asked: list[FetchSnapshot] = []
+        self._asked: list[tuple[StreamProtocol, FetchSnapshot]] = []
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The instruments whose last snapshot is not in the recording: their books are not live."""
+        return sorted({asked.instrument_id for _, asked in self._asked})
 
     def run(self, records: Iterable[Record]) -> Iterator[Action]:
         """The actions that the collector would have taken. Raises RecordingError."""
@@ -53,38 +64,47 @@ class Replay:
             case Header():
                 self._check(record)
             case Opened():
-                # A connection that was opened again begins anew, and with it its protocol.
-                self._streams[record.url] = _streams_of_url(record.url)
-                self._discard_protocol()
+                self._open(record.url)
             case Sent():
-                if names := _streams_of_request(record.frame):
-                    self._streams.setdefault(record.url, []).extend(names)
-                    self._discard_protocol()
+                names = _streams_of_request(record.frame)
+                self._wanted.setdefault(record.url, []).extend(names)
             case Answer():
                 yield from self._answer(record)
             case Received():
-                recv_ns = _ns(record.ts)
-                actions = self._connection().receive(record.frame, recv_ns)
-                yield from self._perform(actions, recv_ns)
+                yield from self._receive(record.frame, _ns(record.ts))
 
     def _check(self, header: Header) -> None:
         if header.venue != self._venue.name:
             raise RecordingError(f"recorded from {header.venue}, not from {self._venue.name}")
 
-    def _discard_protocol(self) -> None:
-        self._protocol = None
-        # What it had asked for must not use up an answer that the next one needs.
-        self._asked.clear()
+    def _open(self, url: str) -> None:
+        self._wanted[url] = _streams_of_url(url)
+        closed = self._protocols.pop(url, [])
+        # What they had asked for must not use up an answer that the new ones need.
+        self._asked = [asked for asked in self._asked if asked[0] not in closed]
 
-    def _connection(self) -> StreamProtocol:
-        if self._protocol is None:
-            if self._instruments is None:
-                raise RecordingError("a frame comes before the exchange's instrument list")
-            streams = [name for names in self._streams.values() for name in names]
-            self._protocol = self._venue.recorded(
-                streams, self._instruments, self._settings, self._continuity
-            )
-        return self._protocol
+    def _subscribe(self) -> None:
+        if self._instruments is None:
+            raise RecordingError("a frame comes before the exchange's instrument list")
+        for url, names in self._wanted.items():
+            if names:
+                protocol = self._venue.recorded(
+                    names, self._instruments, self._settings, self._continuity
+                )
+                self._protocols.setdefault(url, []).append(protocol)
+        self._wanted.clear()
+
+    def _receive(self, frame: str, recv_ns: int) -> Iterator[Action]:
+        """A frame tells its stream and not its connection: it goes to the one that has it."""
+        if self._wanted or self._instruments is None:
+            self._subscribe()
+        actions: list[Action] = []
+        for protocol in [each for group in self._protocols.values() for each in group]:
+            actions = list(protocol.receive(frame, recv_ns))
+            if not _is_of_another(actions):
+                yield from self._perform(protocol, actions, recv_ns)
+                return
+        yield from actions
 
     def _answer(self, record: Answer) -> Iterator[Action]:
         parts = _split(record.url)
@@ -94,26 +114,36 @@ class Replay:
             return
         values = frozenset(value for found in parse_qs(parts.query).values() for value in found)
         self._answers.append((parts.path, values, body))
-        for asked in tuple(self._asked):
-            yield from self._serve(asked, _ns(record.ts))
+        for protocol, asked in tuple(self._asked):
+            yield from self._serve(protocol, asked, _ns(record.ts))
 
-    def _perform(self, actions: Iterable[Action], recv_ns: int) -> Iterator[Action]:
+    def _perform(
+        self, protocol: StreamProtocol, actions: Iterable[Action], recv_ns: int
+    ) -> Iterator[Action]:
         for action in actions:
             if isinstance(action, FetchSnapshot):
-                self._asked.append(action)
-                yield from self._serve(action, recv_ns)
+                self._asked.append((protocol, action))
+                yield from self._serve(protocol, action, recv_ns)
             else:
                 yield action
 
-    def _serve(self, asked: FetchSnapshot, recv_ns: int) -> Iterator[Action]:
+    def _serve(
+        self, protocol: StreamProtocol, asked: FetchSnapshot, recv_ns: int
+    ) -> Iterator[Action]:
         for answer in self._answers:
             path, values, body = answer
             if path == asked.path and asked.instrument_id in values:
                 self._answers.remove(answer)
-                self._asked.remove(asked)
-                actions = self._connection().snapshot(asked.instrument_id, body, recv_ns)
-                yield from self._perform(actions, recv_ns)
+                self._asked.remove((protocol, asked))
+                actions = protocol.snapshot(asked.instrument_id, body, recv_ns)
+                yield from self._perform(protocol, actions, recv_ns)
                 return
+
+
+def _is_of_another(actions: list[Action]) -> bool:
+    return (
+        len(actions) == 1 and isinstance(actions[0], Reject) and actions[0].reason == NOT_SUBSCRIBED
+    )
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import click
+import msgspec
 import trio
 
 from mprism import __version__
@@ -38,15 +39,27 @@ def print_check(settings: Settings) -> int:
     return guarded(lambda: trio.run(partial(check_settings, settings, tell)))
 
 
-def replay_file(settings: Settings, file: Path, exchange: str, *, to_nats: bool) -> int:
-    """Replay a recording to standard output or into the stream."""
+def replay_file(
+    settings: Settings, file: Path, exchange: str, depth: int | None, *, to_nats: bool
+) -> int:
+    """Replay a recording to standard output or into the stream.
+
+    `depth` is how many levels a side snapshots show, instead of what is configured.
+    """
     names = get_args(ExchangeName)
     if exchange not in names:
         click.echo(f"mprism: --exchange: {exchange!r}: allowed: {', '.join(names)}", err=True)
         return 2
     name: ExchangeName = exchange  # type: ignore[assignment]
     venue_settings = settings.exchanges.get(name, ExchangeSettings())
-    actions = Replay(VENUES[name], venue_settings).run(read_recording(file))
+    if depth is not None:
+        book = msgspec.structs.replace(venue_settings.orderbook, depth=depth)
+        venue_settings = msgspec.structs.replace(venue_settings, orderbook=book)
+        if problem := VENUES[name].check(venue_settings):
+            click.echo(f"mprism: --depth: {problem}", err=True)
+            return 2
+    replay = Replay(VENUES[name], venue_settings)
+    actions = replay.run(read_recording(file))
     summary = Summary()
     events = summary.passing(actions)
     if to_nats:
@@ -55,6 +68,8 @@ def replay_file(settings: Settings, file: Path, exchange: str, *, to_nats: bool)
         code = guarded(lambda: _print(events))
     for line in summary.lines():
         click.echo(line, err=True)
+    for instrument_id in replay.unanswered:
+        click.echo(f"{instrument_id}: no snapshot for its book in the recording", err=True)
     return code
 
 

@@ -24,7 +24,9 @@ class SystemSettings(_Settings, frozen=True):
     """The process as a whole."""
 
     stop_timeout_seconds: Seconds = 20.0  # from the signal to the end, whatever hangs
-    channel_size: Count = 256  # lists of events between the feeds and the publisher
+    # Lists of events between the feeds and the publisher. Under pressure a list grows to 1,000
+    # frames, so that 16 of them are some 30 MB.
+    channel_size: Count = 16
 
 
 class StreamSettings(_Settings, frozen=True):

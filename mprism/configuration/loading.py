@@ -11,8 +11,9 @@ from typing import Any, get_args
 
 import msgspec
 
+from mprism.configuration.addresses import address_problem
 from mprism.configuration.conversion import ConfigurationError, convert, convert_text
-from mprism.configuration.secrets import masked
+from mprism.configuration.secrets import mask, masked
 from mprism.configuration.yaml_file import read_yaml
 from mprism.feeds.registry import VENUES
 from mprism.settings import (
@@ -100,6 +101,9 @@ def load(folder: Path | None, overrides: list[Override]) -> Settings:
         settings = _overridden(settings, override)
     exchanges = _exchanges(root, file.exchanges, raw_file.get("defaults", {}))
     checked: Settings = convert(settings, Settings, "configuration")
+    for url in (checked.nats.url or "").split(","):
+        if url and (problem := address_problem(url)):
+            raise ConfigurationError(f"nats.url (NATS_URL): {mask(url)!r}: {problem}")
     return msgspec.structs.replace(checked, exchanges=exchanges)
 
 
@@ -124,10 +128,18 @@ def _exchanges(
     for name in names:
         path, raw = paths[name], files[name]
         settings = convert(_merged(defaults, raw), ExchangeSettings, str(path))
-        if problem := VENUES[name].check(settings):
+        problem = VENUES[name].check(settings) or _address_problem(settings)
+        if problem:
             raise ConfigurationError(f"{path}: {problem}")
         exchanges[name] = settings
     return exchanges
+
+
+def _address_problem(settings: ExchangeSettings) -> str | None:
+    for key, url in (("websocket_url", settings.websocket_url), ("rest_url", settings.rest_url)):
+        if url and (problem := address_problem(url)):
+            return f"{key}: {mask(url)!r}: {problem}"
+    return None
 
 
 def _merged(base: _Raw, over: _Raw) -> _Raw:

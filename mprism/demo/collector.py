@@ -62,15 +62,15 @@ class Collector:
         """What happened, with the last lines of the log."""
         return CollectorFailed("\n".join([f"the collector {what}; its last lines:", *self._lines]))
 
-    async def status(self) -> dict[str, Any]:
-        """Its `/status`. Raises CollectorFailed when it does not answer."""
+    async def get(self, path: str) -> dict[str, Any]:
+        """Its answer to `path`, such as `/status`. Raises CollectorFailed when there is none."""
         try:
             async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-                answer = await client.get(f"{self.url}/status")
+                answer = await client.get(f"{self.url}{path}")
         except httpx.TransportError as error:
             raise self.failure(f"does not answer ({type(error).__name__})") from error
-        status: dict[str, Any] = answer.json()
-        return status
+        content: dict[str, Any] = answer.json()
+        return content
 
     async def stop(self) -> int:
         """Ask it to stop, as a container does, and return its exit code."""

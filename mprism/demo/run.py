@@ -13,7 +13,8 @@ import trio
 from rich.console import Console
 
 from mprism.demo.collector import Collector, open_collector
-from mprism.demo.compare import Comparison, Result
+from mprism.demo.compare import Comparison
+from mprism.demo.result import Result
 from mprism.demo.screen import open_screen
 from mprism.exits import guarded
 from mprism.logs import configure_logging
@@ -22,11 +23,12 @@ from mprism.nursery.jetstream import open_loop
 from mprism.nursery.stored import read_stream
 from mprism.schema import decode
 from mprism.settings import LoggingSettings, StreamSettings
-from mprism.simulator import BinanceSimulator, Outcome, open_binance, standard_faults
+from mprism.simulator import BinanceSimulator, open_binance, standard_faults
 
 _MARKETS = (("spot", ("BTCUSDT", "ETHUSDT")), ("usdm", ("BTCUSDT", "ETHUSDT")))
 _LIVE_SECONDS = 20.0
 _SETTLE_SECONDS = 30.0
+_BOOKS_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 
 console = Console()
@@ -52,26 +54,32 @@ class Outcomes:
     problems: list[str]
     status: dict[str, Any]  # of the collector, just before it was stopped
     exit_code: int  # of the collector
+    withheld: int  # book updates that a snapshot after an interruption stands for
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Messages that the collector dropped, by reason."""
+        dropped: dict[str, int] = {}
+        for entry in self.status["publisher"]["dropped"]:
+            dropped[entry["reason"]] = dropped.get(entry["reason"], 0) + entry["messages"]
+        return dropped
 
     @property
     def report(self) -> dict[str, object]:
         """The report, as it goes into its file."""
-        publisher = self.status["publisher"]
-        dropped: dict[str, int] = {}
-        for entry in publisher["dropped"]:
-            dropped[entry["reason"]] = dropped.get(entry["reason"], 0) + entry["messages"]
-        latency = publisher["latency"]
+        latency = self.status["publisher"]["latency"]
         return {
             "results": [asdict(result) for result in self.results],
             "latency_ms": {key: latency[f"{key}_ms"] for key in ("p50", "p99", "max")},
-            "dropped": dropped,
+            "dropped": self.dropped,
             "problems": self.problems,
         }
 
     @property
     def is_right(self) -> bool:
         """Whether nothing is lost, duplicated, out of order or wrong."""
-        return self.exit_code == 0 and all(result.is_right for result in self.results)
+        rows_are_right = all(result.is_right for result in self.results)
+        return self.exit_code == 0 and not self.dropped and rows_are_right
 
 
 def _say(text: str, style: str | None = None) -> None:
@@ -110,8 +118,9 @@ async def _demo(options: Options) -> Outcomes:
                 await _watch(collector, simulators, options)
                 await _stop_markets(simulators)
                 status = await _settled(collector)
+                interruptions = await _interruptions(collector, simulators)
                 exit_code = await collector.stop()
-            return await _compare(broker.url, simulators, status, exit_code)
+            return await _compare(broker.url, simulators, interruptions, status, exit_code)
 
 
 @asynccontextmanager
@@ -135,7 +144,7 @@ async def _simulators(options: Options) -> AsyncIterator[list[BinanceSimulator]]
 async def _all_live(collector: Collector) -> None:
     with trio.move_on_after(_LIVE_SECONDS):
         while True:
-            feeds = (await collector.status())["feeds"]
+            feeds = (await collector.get("/status"))["feeds"]
             if len(feeds) > 1 and all(feed["state"] == "live" for feed in feeds):
                 return
             await trio.sleep(_POLL_SECONDS)
@@ -155,7 +164,7 @@ async def _watch(
                 for name, count in simulator.counts.items()
                 if name.startswith("fault_")
             )
-            screen.update(second, await collector.status(), faults)
+            screen.update(second, await collector.get("/status"), faults)
 
 
 async def _stop_markets(simulators: Sequence[BinanceSimulator]) -> None:
@@ -167,14 +176,18 @@ async def _stop_markets(simulators: Sequence[BinanceSimulator]) -> None:
 
 async def _settled(collector: Collector) -> dict[str, Any]:
     """The collector's status when everything that it has received is acknowledged."""
+    began = trio.current_time()
     with trio.move_on_after(_SETTLE_SECONDS):
         before = None
         while True:
-            status = await collector.status()
+            status = await collector.get("/status")
             publisher = status["publisher"]
             waiting = publisher["backlog_messages"] + publisher["messages_in_flight"]
             seen = [feed["frames"] for feed in status["feeds"]], publisher["acknowledged"]
-            if not waiting and seen == before:
+            # A book that waits for its snapshot comes back without another event.
+            books_out = any(feed["books_out_of_sequence"] for feed in status["feeds"])
+            patient = trio.current_time() < began + _BOOKS_SECONDS
+            if not waiting and seen == before and not (books_out and patient):
                 return status
             before = seen
             await trio.sleep(_POLL_SECONDS)
@@ -182,7 +195,11 @@ async def _settled(collector: Collector) -> dict[str, Any]:
 
 
 async def _compare(
-    url: str, simulators: Sequence[BinanceSimulator], status: dict[str, Any], exit_code: int
+    url: str,
+    simulators: Sequence[BinanceSimulator],
+    interruptions: dict[str, int],
+    status: dict[str, Any],
+    exit_code: int,
 ) -> Outcomes:
     _say("reading the stream back")
     began = time.monotonic()
@@ -194,17 +211,24 @@ async def _compare(
                 comparison.read(decode(message.payload))
             count += len(batch)
     _say(f"{count:,} messages read and compared in {time.monotonic() - began:.1f} s")
-    sent = {simulator.exchange: _updates_sent(simulator) for simulator in simulators}
-    results = comparison.end(sent)
-    return Outcomes(results, comparison.problems.texts, status, exit_code)
+    results = comparison.end(interruptions)
+    return Outcomes(results, comparison.problems.texts, status, exit_code, comparison.withheld())
 
 
-def _updates_sent(simulator: BinanceSimulator) -> int:
-    """Whole frames that were written, but for those of trades."""
-    outcomes = simulator.truth.outcomes()
-    trades = outcomes[Outcome.SENT] + outcomes[Outcome.CONFIRMED]
-    counts = simulator.counts
-    return counts["frames_sent"] - counts["frames_malformed"] - trades
+async def _interruptions(
+    collector: Collector, simulators: Sequence[BinanceSimulator]
+) -> dict[str, int]:
+    """How often books of each exchange went out of sequence, as the collector tells.
+
+    A connection that ended interrupted all its books.
+    """
+    counts = {simulator.exchange: 0 for simulator in simulators}
+    books = {simulator.exchange: len(simulator.truth.symbols) for simulator in simulators}
+    for feed in (await collector.get("/status"))["feeds"]:
+        counts[feed["exchange"]] += feed["resyncs"]
+    for connection in (await collector.get("/connections"))["websockets"]:
+        counts[connection["exchange"]] += connection["reconnects"] * books[connection["exchange"]]
+    return counts
 
 
 def _print_verdict(outcomes: Outcomes) -> None:
@@ -223,6 +247,12 @@ def _print_verdict(outcomes: Outcomes) -> None:
             f"{feed['duplicates']} repeated frames, {feed['resyncs']} books resynchronised, "
             f"rejected {feed['rejected'] or 'nothing'}"
         )
+    _say(
+        f"{outcomes.withheld} book updates are not stored, because the snapshot after a fault "
+        "stands for them"
+    )
+    for reason, count in outcomes.dropped.items():
+        _say(f"dropped {count} messages: {reason}", style="red")
     for text in outcomes.problems:
         _say(f"wrong: {text}", style="red")
     latency = outcomes.status["publisher"]["latency"]

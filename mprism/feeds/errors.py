@@ -4,11 +4,13 @@ Everything that the outside world can do to a connection or a request is one of 
 supervisor decides by the class alone. Any other exception is a bug and ends the process.
 """
 
+from email.utils import parsedate_to_datetime
 from math import isfinite
 
 HTTP_THROTTLED = frozenset({418, 429})
 HTTP_REFUSED = frozenset({401, 403, 451})
 MISSING_RETRY_AFTER_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 7 * 86_400.0  # bans last for three days at most
 
 
 class FeedError(Exception):
@@ -38,25 +40,33 @@ class UnknownSymbol(Exception):
     """
 
 
-def failure_of_status(status: int, what: str, retry_after: str | None) -> FeedError | None:
+def failure_of_status(
+    status: int, what: str, retry_after: str | None, *, now: float
+) -> FeedError | None:
     """The failure that an HTTP status stands for, or None for one below 400.
 
-    `retry_after` is the header of that name: seconds as a decimal number.
+    `retry_after` is the header of that name (RFC 9110, 10.2.3): seconds, or a date. `now` is
+    in Unix seconds.
     """
     if status < 400:
         return None
     text = f"{what}: HTTP {status}"
     if status in HTTP_THROTTLED:
-        return Throttled(text, _seconds(retry_after))
+        return Throttled(text, _seconds(retry_after or "", now))
     if status in HTTP_REFUSED:
         return Refused(text)
     return NetworkFault(text)
 
 
-def _seconds(retry_after: str | None) -> float:
+def _seconds(retry_after: str, now: float) -> float:
+    """The wait that is demanded, within bounds: nonsense must not stop a feed for good."""
     try:
-        seconds = float(retry_after or "")
-    except ValueError:  # absent, or a date, which no exchange here sends
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - now
+        except (ValueError, OverflowError):
+            return MISSING_RETRY_AFTER_SECONDS
+    if not isfinite(seconds):
         return MISSING_RETRY_AFTER_SECONDS
-    # Neither a wait without end nor none at all: the exchange did say to wait.
-    return max(0.0, seconds) if isfinite(seconds) else MISSING_RETRY_AFTER_SECONDS
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS)

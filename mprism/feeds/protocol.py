@@ -41,6 +41,10 @@ class Reject:
     detail: str
 
 
+NOT_SUBSCRIBED = "not subscribed"
+"""The reason for a frame of a stream that this connection did not ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replace:
     """The exchange will close this connection: open another one."""

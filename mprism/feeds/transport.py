@@ -15,7 +15,7 @@ import math
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from time import time_ns
+from time import time, time_ns
 from urllib.parse import urlsplit
 
 import h11
@@ -30,8 +30,8 @@ from mprism.feeds.websocket import ClientProtocol, run_of
 Frame = str | bytes | bytearray
 
 _READ_BYTES = 65_536
-_MAX_FRAMES = 4_000
-_MAX_BYTES = 16 * 1024 * 1024
+_MAX_FRAMES = 1_000
+_MAX_BYTES = 4 * 1024 * 1024
 _CLOSE_SECONDS = 2.0
 
 
@@ -83,7 +83,7 @@ class FrameConnection(WebSocketConnection):
             status = self._rejection.status_code
             headers = dict(self._rejection.headers or ())
             retry_after = headers.get(b"retry-after", b"").decode("ascii", "replace")
-            failure = failure_of_status(status, "WebSocket handshake", retry_after)
+            failure = failure_of_status(status, "WebSocket handshake", retry_after, now=time())
             # Below 400 it is a redirect or a plain answer: no WebSocket lives there.
             raise failure or NetworkFault(f"WebSocket handshake: HTTP {status}")
         if self.ended.is_set():
@@ -201,18 +201,25 @@ async def _connect(url: str, max_frame_bytes: int) -> FrameConnection:
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "wss"
     port = parts.port or (443 if secure else 80)
-    stream: trio.abc.Stream
     try:
+        stream: trio.abc.Stream = await trio.open_tcp_stream(host, port)
         if secure:
-            stream = await trio.open_ssl_over_tcp_stream(
-                host, port, ssl_context=ssl.create_default_context(), https_compatible=True
-            )
-            await stream.do_handshake()
-        else:
-            stream = await trio.open_tcp_stream(host, port)
+            stream = await _secured(stream, host)
     except (OSError, trio.BrokenResourceError) as error:
         raise NetworkFault(f"cannot connect to {host}:{port}: {error}") from error
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
-    address = host if parts.port is None else f"{host}:{port}"
-    return FrameConnection(stream, address, target, max_frame_bytes)
+    # As it was written: with the brackets of an IPv6 address, without a default port.
+    return FrameConnection(stream, parts.netloc.rpartition("@")[2], target, max_frame_bytes)
+
+
+async def _secured(stream: trio.abc.Stream, host: str) -> trio.abc.Stream:
+    secured = trio.SSLStream(
+        stream, ssl.create_default_context(), server_hostname=host, https_compatible=True
+    )
+    try:
+        await secured.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return secured

@@ -138,10 +138,13 @@ class Connection:
                 await self._in_asyncio(self._connect_client, math.ceil(timeout) + 1)
                 self._request_inbox = self._client.new_inbox()
                 await self._in_asyncio(self._subscribe, self._request_inbox, self._keep_reply)
+            version = self._client.connected_server_version
+            self.server_version = f"{version.major}.{version.minor}.{version.patch}"
         except trio.TooSlowError:
             raise self.blame(f"no connection within {timeout:g} s") from None
-        version = self._client.connected_server_version
-        self.server_version = f"{version.major}.{version.minor}.{version.patch}"
+        except (ValueError, AttributeError, TypeError) as error:
+            # nats-py takes what greets it for granted.
+            raise self.blame(f"what answers is no NATS server ({error})") from error
         self.max_payload = self._client.max_payload
 
     async def _connect_client(self, timeout: int) -> None:

@@ -6,6 +6,7 @@ API subjects, fields and error codes are those of the JetStream API as nats-serv
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -31,6 +32,9 @@ _STREAM_NOT_FOUND = 10059
 _INVALID_JSON = 10025  # also: a field that this server does not know
 
 
+T = TypeVar("T")
+
+
 class _Answer(msgspec.Struct):
     error: ApiError | None = None
 
@@ -53,7 +57,7 @@ async def call_api(connection: Connection, verb: str, payload: object = None) ->
     answer = await connection.request(subject, body, API_SECONDS)
     if status_of(answer) == "503":
         raise BrokerAway(f"JetStream is not enabled on this server ({connection.url})")
-    error = msgspec.json.decode(answer.data, type=_Answer).error
+    error = _decoded(answer.data, _Answer).error
     if error is not None:
         if error.code == 503:
             raise BrokerAway(f"{subject}: {error}")
@@ -101,7 +105,14 @@ async def _put(connection: Connection, verb: str, config: StreamConfig) -> Strea
 
 
 def _info(answer: bytes) -> StreamInfo:
-    return msgspec.json.decode(answer, type=StreamInfo)
+    return _decoded(answer, StreamInfo)
+
+
+def _decoded(answer: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BrokerAway(f"an answer of the JetStream API makes no sense: {error}") from error
 
 
 class Stream:

@@ -71,6 +71,8 @@ class Connection:
             if data:
                 self._counts["frames_sent"] += 1
         self.outbox.put(data)
+        if publication.updates is not None and outcome is Outcome.SENT:
+            publication.updates.append(publication.update_id)
         if publication.tape is not None:
             self._receipts.note(publication.tape, publication.index, outcome)
         if self.outbox.unsent_bytes > self._rules.max_unsent_bytes:

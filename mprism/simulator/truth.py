@@ -6,7 +6,7 @@ the client could read it. Every other trade was withheld and cannot be known fro
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mprism.simulator.book import Book, ChangeLog, Replay
@@ -15,11 +15,12 @@ from mprism.simulator.tape import Outcome, Tape, TradeRecord
 
 @dataclass(frozen=True, slots=True)
 class SymbolTruth:
-    """One symbol: the book before its first change, the changes, the trades by channel."""
+    """One symbol: the book before its first change, the changes, the trades by channel, updates."""
 
     opening: Book
     log: ChangeLog
     tapes: Mapping[str, Tape]
+    updates: list[int]  # last ids of the updates that were written whole, as they were
 
 
 class Truth:
@@ -64,6 +65,10 @@ class Truth:
             tape = self.tape(symbol, channel)
             counts.update({outcome: tape.count(outcome) for outcome in Outcome})
         return counts
+
+    def updates(self, symbol: str) -> Sequence[int]:
+        """The last update ids of all book updates that were written whole, in their order."""
+        return self._symbols[symbol].updates
 
     def book_at(self, symbol: str, update_id: int) -> Book:
         """The true book right after `update_id`; it changes with the next call for the symbol.

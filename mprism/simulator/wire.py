@@ -37,10 +37,20 @@ class Publication:
     """One message of one stream, encoded when the first connection asks for it.
 
     `encode` gets the number of microseconds in a unit of time (1000 for milliseconds) and
-    returns the bare JSON. `tape` and `index` say which trade it is, if it is one.
+    returns the bare JSON. `tape` and `index` say which trade it is, if it is one; `update_id`
+    goes into `updates` once the message is written whole, if it is an update of a book.
     """
 
-    __slots__ = ("_encode", "_frames", "_payloads", "index", "stream", "tape")
+    __slots__ = (
+        "_encode",
+        "_frames",
+        "_payloads",
+        "index",
+        "stream",
+        "tape",
+        "update_id",
+        "updates",
+    )
 
     def __init__(
         self,
@@ -48,10 +58,15 @@ class Publication:
         encode: Callable[[int], bytes],
         tape: Tape | None = None,
         index: int = 0,
+        *,
+        updates: list[int] | None = None,
+        update_id: int = 0,
     ) -> None:
         self.stream = stream
         self.tape = tape
         self.index = index
+        self.updates = updates
+        self.update_id = update_id
         self._encode = encode
         self._payloads: dict[tuple[bool, int], bytes] = {}
         self._frames: dict[tuple[bool, int], bytes] = {}

@@ -12,7 +12,7 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed
 
-from mprism.demo.compare import ReaderBook
+from mprism.demo.books import ReaderBook
 from mprism.nursery.stored import StoredMessage
 from mprism.schema import OrderBook, Trade, decode
 from mprism.settings import NatsSettings, OrderBookSettings, StreamSettings

@@ -144,6 +144,17 @@ def test_an_error_answer_without_an_open_request_refuses_nothing(
     assert str(error.get("msg", error.get("error", {}).get("msg", ""))) in reject.detail
 
 
+def test_a_raw_shutdown_replaces_the_connection() -> None:
+    (action,) = Socket(SPOT).receive('{"e":"serverShutdown","E":1770123456789}')
+    assert action == Replace("the server announced its shutdown")
+
+
+@pytest.mark.parametrize("error", [{"error": "no such stream"}, {"code": "-1121", "msg": "no"}])
+def test_errors_of_another_shape_refuse_too(error: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="no"):
+        Socket(SPOT).receive(json.dumps({**error, "id": 1}))
+
+
 @pytest.mark.parametrize("number", [7, -1, "1", "abc", None, 2**70])
 def test_an_answer_to_nothing_acknowledges_nothing(number: object) -> None:
     socket = Socket(SPOT)

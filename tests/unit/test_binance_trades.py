@@ -51,6 +51,9 @@ def test_fills_that_are_no_trades_of_the_book_leave_nothing(origin: str) -> None
     socket = Socket(SPOT)
     assert socket.event(TRADES, trade(7, X=origin, p="0", q="0")) == []
     assert told(socket.event(TRADES, trade(8, X="MARKET"))) == ["trade 8"]
+    # Their ids are used up, and not missing.
+    assert socket.event(TRADES, trade(9, X=origin)) == []
+    assert told(socket.event(TRADES, trade(10))) == ["trade 10"]
 
 
 def test_trades_that_are_missing_are_a_gap() -> None:

@@ -70,8 +70,9 @@ FRAMES: list[tuple[str, str | bytes, str]] = [
     ("an id that is a fraction", '{"result":null,"id":1.5}', "malformed frame"),
     ("a huge id", f'{{"result":null,"id":{HUGE}}}', "unknown answer"),
     ("an id of 5,000 digits", f'{{"result":null,"id":{"9" * 5_000}}}', "invalid JSON"),
-    ("an error that is a string", '{"error":"no"}', "malformed frame"),
-    ("a code that is a string", '{"code":"2","msg":"no"}', "malformed frame"),
+    ("an error that is a string", '{"error":"no"}', "error answer"),
+    ("a code that is a string", '{"code":"2","msg":"no"}', "error answer"),
+    ("an error that is a list", '{"error":["no"]}', "malformed frame"),
     ("an unknown event", wrapped(TRADES, {"e": "kline", "s": "BTCUSDT"}), "unknown event"),
     ("an event in capitals", wrapped(TRADES, trade(e="TRADE")), "unknown event"),
     ("an event that is a list", wrapped(TRADES, trade(e=["trade"])), "malformed frame"),
@@ -196,8 +197,11 @@ def test_a_malformed_aggregate_is_rejected(changes: dict[str, Any]) -> None:
 
 
 def test_an_aggregate_that_was_declared_void_is_no_trade() -> None:
-    void = aggregate(p="0", q="0", f=-1, l=-1)
-    assert told(Socket(USDM).event("btcusdt@aggTrade", void)) == ["malformed trade"]
+    socket = Socket(USDM)
+    assert told(socket.event("btcusdt@aggTrade", aggregate(7))) == ["trade 7"]
+    assert socket.event("btcusdt@aggTrade", aggregate(8, p="0", q="0", f=-1, l=-1)) == []
+    # Its id is used up, and not missing.
+    assert told(socket.event("btcusdt@aggTrade", aggregate(9))) == ["trade 9"]
 
 
 @pytest.mark.parametrize(("key", "value", "reason"), DEPTH_CHANGES)

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from mprism.demo.compare import Comparison, Result
+from mprism.demo.compare import Comparison
+from mprism.demo.result import Result
 from mprism.schema import Event, Level, OrderBook, Trade
 from mprism.simulator import Truth
 from mprism.simulator.binance.catalog import select
@@ -36,6 +37,8 @@ class Session:
                 market.feeds[SYMBOL].order(market.now_us)
             for publication in market.advance(market.now_us + 100_000):
                 if publication.stream.endswith("@depth@100ms"):
+                    assert publication.updates is not None
+                    publication.updates.append(publication.update_id)
                     event = msgspec.json.decode(publication.payload(False, 1_000))
                     levels = _levels(event["b"]), _levels(event["a"])
                     self.books.append(self.book("update", event["u"], last_id, levels))
@@ -109,13 +112,13 @@ def session() -> Session:
 
 
 def compared(
-    session: Session, events: Sequence[Event], updates: int = STEPS
+    session: Session, events: Sequence[Event], interruptions: int = 0
 ) -> tuple[Result, Result, list[str]]:
     """The rows of books and trades, and the problems in words."""
     comparison = Comparison([session.truth])
     for event in events:
         comparison.read(event)
-    books, trades = comparison.end({"binance_spot": updates})
+    books, trades = comparison.end({"binance_spot": interruptions})
     return books, trades, comparison.problems.texts
 
 
@@ -224,7 +227,7 @@ BROKEN_BOOKS: dict[str, tuple[Books, dict[str, int]]] = {
     ),
     "an id that never was": (
         lambda b: _changed(STEPS + 3, last_update_id=b[-1].last_update_id + 1)(b),
-        {"books_wrong": 1},
+        {"lost": 1, "books_wrong": 1},
     ),
 }
 
@@ -265,3 +268,23 @@ def test_problems_are_described_up_to_a_limit(session: Session) -> None:
     _, trades, problems = compared(session, session.books)
     assert trades.lost == len(session.trades) > 20
     assert len(problems) == 20
+
+
+def test_a_book_that_never_came_back_is_seen(session: Session) -> None:
+    """Its stored messages are all right; only the exchange's own end tells."""
+    until = STEPS // 2
+    books, _, problems = compared(session, [*session.books[:until], *session.trades])
+    assert faults(books) == {"lost": STEPS - (until - 2)}
+    assert "its exchange at" in problems[0]
+
+
+def test_missing_updates_need_an_interruption_that_the_collector_tells_of(
+    session: Session,
+) -> None:
+    # The update before the second snapshot is not there; the snapshot stands for it.
+    events = [*session.books[:SNAPSHOT_EVERY], *session.books[SNAPSHOT_EVERY + 1 :]]
+    books, _, _ = compared(session, [*events, *session.trades], interruptions=1)
+    assert faults(books) == {}
+    assert books.sent == books.stored + 1 == STEPS
+    books, _, _ = compared(session, [*events, *session.trades], interruptions=0)
+    assert faults(books) == {"lost": 1}

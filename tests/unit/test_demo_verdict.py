@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mprism.demo.compare import Result
+from mprism.demo.result import Result
 from mprism.demo.run import Options, Outcomes, _judge
 
 ROWS = [
@@ -26,7 +26,7 @@ def options(report: Path | None = None) -> Options:
 
 
 def judged(rows: list[Result], exit_code: int = 0) -> int:
-    return _judge(Outcomes(rows, [], status(), exit_code), options())
+    return _judge(Outcomes(rows, [], status(), exit_code, withheld=0), options())
 
 
 def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,8 +59,8 @@ def test_the_report(tmp_path: Path) -> None:
         {"reason": "backlog_full", "data_type": "trade", "messages": 3},
         {"reason": "too_large", "data_type": "trade", "messages": 4},
     ]
-    outcomes = Outcomes(ROWS, ["a book is wrong"], status(dropped=dropped), 0)
-    assert _judge(outcomes, options(path)) == 0
+    outcomes = Outcomes(ROWS, ["a book is wrong"], status(dropped=dropped), 0, withheld=0)
+    assert _judge(outcomes, options(path)) == 1  # what was dropped is missing
     assert json.loads(path.read_text()) == {
         "results": [
             {

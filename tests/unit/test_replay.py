@@ -23,6 +23,7 @@ from tests.unit.recording_lines import (
     DEPTH,
     INSTRUMENTS,
     TRADES,
+    URL,
     Line,
     answered,
     header,
@@ -204,6 +205,23 @@ def test_a_new_connection_gets_the_answers_that_an_old_one_waited_for(tmp_path: 
         received("ethusdt@depth@100ms", depth(7, 9, s="ETHUSDT")),
     ]
     assert replayed(tmp_path, *lines) == ["live", "s100", "u100>110", "live", "s7", "u7>9"]
+
+
+@pytest.mark.parametrize("later", [subscribed("ethusdt@trade"), opened("ethusdt@trade", url=URL)])
+def test_streams_that_come_later_leave_the_books_alone(tmp_path: Path, later: Line) -> None:
+    """Another request on the socket, or another socket, as the routes of USD-M need."""
+    first = [INSTRUMENTS, opened(DEPTH, TRADES), received(DEPTH, depth(90, 95)), answered(100)]
+    told_before = ["live", "s100"]
+    rest = [received("ethusdt@trade", trade(7, s="ETHUSDT")), received(DEPTH, depth(96, 110))]
+    told_after = ["trade 7", "u100>110"]
+    assert replayed(tmp_path, *first, later, *rest) == told_before + told_after
+
+
+def test_a_book_whose_snapshot_is_not_recorded_is_named(tmp_path: Path) -> None:
+    lines = [header(), INSTRUMENTS, opened(DEPTH), received(DEPTH, depth(90, 95))]
+    replay = Replay(BINANCE_SPOT, ExchangeSettings())
+    list(replay.run(read_recording(write(tmp_path / "recording", lines))))
+    assert replay.unanswered == ["BTCUSDT"]
 
 
 def test_usdm_has_its_own_paths(tmp_path: Path) -> None:

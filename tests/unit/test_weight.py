@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mprism.feeds.errors import (
+    LONGEST_RETRY_AFTER_SECONDS,
     MISSING_RETRY_AFTER_SECONDS,
     FeedError,
     NetworkFault,
@@ -116,7 +117,7 @@ def test_no_minute_spends_more_than_our_share_unless_one_request_does(
     ],
 )
 def test_every_status_has_its_class_of_failure(status: int, kind: type[FeedError] | None) -> None:
-    failure = failure_of_status(status, "GET /depth", None)
+    failure = failure_of_status(status, "GET /depth", None, now=0.0)
     assert type(failure) is (kind or type(None))
     if failure is not None:
         assert str(failure) == f"GET /depth: HTTP {status}"
@@ -131,12 +132,16 @@ def test_every_status_has_its_class_of_failure(status: int, kind: type[FeedError
         ("259200", 259_200.0),
         (None, MISSING_RETRY_AFTER_SECONDS),
         ("", MISSING_RETRY_AFTER_SECONDS),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", MISSING_RETRY_AFTER_SECONDS),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 680.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("in a while", MISSING_RETRY_AFTER_SECONDS),
+        # Milliseconds, say, or the end of the ban in place of its length.
+        ("1795348855830", LONGEST_RETRY_AFTER_SECONDS),
         ("inf", MISSING_RETRY_AFTER_SECONDS),
         ("nan", MISSING_RETRY_AFTER_SECONDS),
     ],
 )
 def test_the_exchange_says_how_long_to_wait(header: str | None, seconds: float) -> None:
-    failure = failure_of_status(429, "GET /depth", header)
+    failure = failure_of_status(429, "GET /depth", header, now=1_792_567_000.0)
     assert isinstance(failure, Throttled)
     assert failure.retry_after_seconds == seconds

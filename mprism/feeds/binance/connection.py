@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mprism.feeds.binance import trades
 from mprism.feeds.binance.books import DepthBook
 from mprism.feeds.binance.market import Market
 from mprism.feeds.binance.wire import (
+    SERVER_SHUTDOWN,
     UNDECODABLE,
     AggregateTradeEvent,
     DepthEvent,
@@ -25,13 +27,18 @@ from mprism.feeds.binance.wire import (
 )
 from mprism.feeds.errors import Refused
 from mprism.feeds.instrument import Instrument
-from mprism.feeds.levels import is_amount
-from mprism.feeds.protocol import Action, BookState, Continuity, Gap, Reject, Replace, Send
-from mprism.schema import Trade, rfc3339
+from mprism.feeds.protocol import (
+    NOT_SUBSCRIBED,
+    Action,
+    BookState,
+    Continuity,
+    Reject,
+    Replace,
+    Send,
+)
 from mprism.settings import OrderBookSettings
 from mprism.state import StreamState
 
-_NS_PER_MS = 1_000_000
 # Well below any limit on a frame's length; a frame counts once, however many it asks for.
 _STREAMS_PER_REQUEST = 100
 
@@ -121,23 +128,25 @@ class BinanceConnection:
         except UNDECODABLE as error:
             return (explain(frame, error, self._streams),)
         event = message.data
+        if isinstance(event, ServerShutdownEvent) or message.event == SERVER_SHUTDOWN:
+            return (Replace("the server announced its shutdown"),)
         if event is None:
             return self._answer(message)
-        if isinstance(event, ServerShutdownEvent):
-            return (Replace("the server announced its shutdown"),)
         stream = self._streams.get(message.stream or "")
         if stream is None:
-            return (Reject("not subscribed", repr(message.stream)),)
+            return (Reject(NOT_SUBSCRIBED, repr(message.stream)),)
         if event.symbol != stream.instrument.instrument_id:
             return (Reject("malformed event", f"{event.symbol!r} on {message.stream}"),)
         if type(event) is not stream.event:
             return (Reject("malformed event", f"a {type(event).__name__} on {message.stream}"),)
+        if not isinstance(event, DepthEvent) and (reject := trades.malformed(event)):
+            return (reject,)
         stream.state.messages += 1
         stream.state.last_recv_ns = recv_ns
         self._continuity.messages += 1
         if isinstance(event, DepthEvent):
             return self._books[event.symbol].update(event, recv_ns)
-        return self._trade(event, stream.instrument, recv_ns)
+        return trades.follow(event, stream.instrument, self._continuity, recv_ns)
 
     def snapshot(self, instrument_id: str, body: bytes, recv_ns: int) -> Iterable[Action]:
         book = self._books[instrument_id]
@@ -153,33 +162,12 @@ class BinanceConnection:
                 return book.republish(recv_ns)
         return ()
 
-    def _trade(
-        self, event: TradeEvent | AggregateTradeEvent, instrument: Instrument, recv_ns: int
-    ) -> Iterator[Action]:
-        if isinstance(event, TradeEvent) and event.origin != "MARKET":
-            return  # insurance fund and ADL fills are not trades of the book
-        if not (is_amount(event.price) and is_amount(event.quantity)):
-            yield Reject("malformed trade", f"price {event.price!r}, quantity {event.quantity!r}")
-            return
-        last = self._continuity.last_trade.get(instrument.instrument_id)
-        if last is not None:
-            last_id, last_time = last
-            if event.trade_id > last_id + 1:
-                yield Gap("trade", instrument.symbol, last_id + 1, event.trade_id - 1)
-            elif event.trade_id <= last_id:
-                if event.time <= last_time:
-                    self._continuity.duplicates += 1
-                    return
-                # Later by its time and earlier by its id: the exchange began to count anew, or
-                # an id before it was wrong. To go on as before would drop all that follows.
-                yield Reject("trade ids went back", f"{event.symbol}: {last_id}, {event.trade_id}")
-        self._continuity.last_trade[instrument.instrument_id] = event.trade_id, event.time
-        yield _normalised(event, instrument, recv_ns)
-
     def _answer(self, message: Frame) -> Iterator[Action]:
         """An answer to a request of ours, in either of the shapes that errors have."""
         error = message.error
-        if error is None and message.code is not None:
+        if isinstance(error, str):
+            error = ErrorBody(None, error)
+        elif error is None and message.code is not None:
             error = ErrorBody(message.code, message.msg)
         number = message.id if isinstance(message.id, int) else None
         if error is not None:
@@ -197,30 +185,3 @@ class BinanceConnection:
             stream.state.acknowledged = True
             if stream.event is DepthEvent:
                 yield from self._books[stream.instrument.instrument_id].begin()
-
-
-def _normalised(
-    event: TradeEvent | AggregateTradeEvent, instrument: Instrument, recv_ns: int
-) -> Trade:
-    ts_event = event.time * _NS_PER_MS
-    first_id = last_id = None
-    if isinstance(event, AggregateTradeEvent):
-        first_id, last_id = str(event.first_id), str(event.last_id)
-    return Trade(
-        exchange=instrument.exchange,
-        market_type=instrument.market_type,
-        symbol=instrument.symbol,
-        instrument_id=instrument.instrument_id,
-        timestamp=rfc3339(ts_event),
-        ts_event=ts_event,
-        ts_recv=recv_ns,
-        trade_id=str(event.trade_id),
-        price=event.price,
-        quantity=event.quantity,
-        quantity_unit=instrument.quantity_unit,
-        contract_size=instrument.contract_size,
-        side="sell" if event.buyer_is_maker else "buy",
-        is_maker=event.buyer_is_maker,
-        first_trade_id=first_id,
-        last_trade_id=last_id,
-    )

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from mprism.feeds.protocol import Reject
+from mprism.feeds.protocol import NOT_SUBSCRIBED, Reject
 from mprism.schema import Level
 
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -69,7 +69,7 @@ class ServerShutdownEvent(Struct, tag_field="e", tag="serverShutdown", gc=False)
 class ErrorBody(Struct):
     """An error, at the top of an answer or below its key `error`."""
 
-    code: int | None = None
+    code: int | str | None = None
     msg: str = ""
 
 
@@ -78,10 +78,11 @@ class Frame(Struct):
 
     stream: str | None = None
     data: TradeEvent | AggregateTradeEvent | DepthEvent | ServerShutdownEvent | None = None
+    event: str | None = field(name="e", default=None)  # of a message that belongs to no stream
     id: int | str | None = None
-    code: int | None = None
+    code: int | str | None = None
     msg: str = ""
-    error: ErrorBody | None = None
+    error: ErrorBody | str | None = None
 
 
 class DepthSnapshot(Struct):
@@ -92,6 +93,9 @@ class DepthSnapshot(Struct):
     asks: list[Level]
     time: Milliseconds | None = field(name="T", default=None)
 
+
+SERVER_SHUTDOWN = "serverShutdown"
+"""`e` of the announcement that a server closes its connections; with or without a stream."""
 
 decode_frame = msgspec.json.Decoder(Frame).decode
 decode_snapshot = msgspec.json.Decoder(DepthSnapshot).decode
@@ -115,7 +119,7 @@ def explain(frame: str, error: Exception, subscribed: Container[str]) -> Reject:
         return Reject("not an object", type(raw).__name__)
     stream = raw.get("stream")
     if isinstance(stream, str) and stream not in subscribed:
-        return Reject("not subscribed", repr(stream))
+        return Reject(NOT_SUBSCRIBED, repr(stream))
     data = raw.get("data")
     event = data.get("e") if isinstance(data, dict) else None
     if not isinstance(event, str):

@@ -75,12 +75,13 @@ class SymbolFeed(ABC):
             DepthStream(self._stream + channel, interval_us, market)
             for channel, interval_us in depths.items()
         ]
+        self.updates: list[int] = []  # of the main depth stream, written whole
         self._main_depth = next(d for d in self._depths if d.name.endswith(MAIN_DEPTH))
 
     def truth(self) -> SymbolTruth:
         """The records that this feed goes on writing."""
         tapes = {tape.stream: tape for tape in (self.trades, self.aggregates)}
-        return SymbolTruth(self.market.opening, self.market.log, tapes)
+        return SymbolTruth(self.market.opening, self.market.log, tapes, self.updates)
 
     def order(self, now_us: int) -> int:
         """One taker order; returns how many more messages of the main streams it causes."""
@@ -95,7 +96,11 @@ class SymbolFeed(ABC):
         for stream in self._depths:
             if stream.changed and self._ends(stream.interval_us, now_us):
                 change = stream.take(self._changed_us)
-                ready.append(Publication(stream.name, self._encode_depth(change, now_us)))
+                updates = self.updates if stream is self._main_depth else None
+                encode = self._encode_depth(change, now_us)
+                ready.append(
+                    Publication(stream.name, encode, updates=updates, update_id=change.ids()[1])
+                )
         return ready
 
     def _ends(self, interval_us: int, now_us: int) -> bool:

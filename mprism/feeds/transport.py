@@ -12,6 +12,7 @@ What this leans on in trio-websocket 0.12 (`_reader_task`, `_handle_message_even
 """
 
 import math
+import os
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -59,9 +60,17 @@ class FrameConnection(WebSocketConnection):
         self._rejection: ConnectionRejected | None = None
         self._error = "connection ended"
         self.ended = trio.Event()
+        self._reading = trio.CancelScope(shield=True)
 
     async def run(self) -> None:
-        """Read until the connection ends. The reader is told in every case."""
+        """Read until the connection ends. The reader is told in every case.
+
+        Shielded, because the closing handshake needs it; `closing` ends it.
+        """
+        with self._reading:
+            await self._run()
+
+    async def _run(self) -> None:
         try:
             await self._reader_task()
         except ConnectionRejected as rejection:
@@ -125,6 +134,7 @@ class FrameConnection(WebSocketConnection):
                     await self.aclose()
             # trio-websocket leaves the socket open when the peer closed or never answered.
             await trio.aclose_forcefully(self._stream)
+            self._reading.cancel()
 
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
         if (run := run_of(event)) is not None:
@@ -206,7 +216,7 @@ async def _connect(url: str, max_frame_bytes: int) -> FrameConnection:
         if secure:
             stream = await _secured(stream, host)
     except (OSError, trio.BrokenResourceError) as error:
-        raise NetworkFault(f"cannot connect to {host}:{port}: {error}") from error
+        raise NetworkFault(f"cannot connect to {host}:{port}: {_cause(error)}") from error
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
     # As it was written: with the brackets of an IPv6 address, without a default port.
@@ -223,3 +233,15 @@ async def _secured(stream: trio.abc.Stream, host: str) -> trio.abc.Stream:
         await trio.aclose_forcefully(stream)
         raise
     return secured
+
+
+def _cause(error: BaseException) -> str:
+    """Why, in the words of the system: Trio tells only that all addresses failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(_cause(each) for each in error.exceptions))
+    # gaierror has numbers of its own, which are negative.
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error)

@@ -123,6 +123,30 @@ async def test_bad_utf8_ends_the_connection_with_its_reason() -> None:
     assert "1007" in reason
 
 
+async def test_a_cancelled_connection_is_closed_by_the_handshake() -> None:
+    """As at every stop: without its reader the close would wait for its limit."""
+    closed: list[object] = []
+
+    async def serve(ws: WebSocketConnection) -> None:
+        with pytest.raises(ConnectionClosed) as end:
+            await ws.get_message()
+        closed.append(end.value.reason)
+
+    async def accept(request: WebSocketRequest) -> None:
+        await serve(await request.accept())
+
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(serve_websocket, accept, "127.0.0.1", 0, None)
+        with trio.CancelScope() as scope, trio.fail_after(1):
+            async with open_websocket(
+                f"ws://127.0.0.1:{server.port}/", open_timeout_seconds=5, max_frame_bytes=1_000
+            ) as connection:
+                scope.cancel()
+                await connection.receive()
+        nursery.cancel_scope.cancel()
+    assert [getattr(reason, "code", None) for reason in closed] == [1000]
+
+
 async def test_pings_are_answered_with_their_payload() -> None:
     answered = trio.Event()
 
@@ -181,7 +205,10 @@ async def test_nobody_listening_is_a_network_fault() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    with pytest.RaisesGroup(NetworkFault, flatten_subgroups=True):
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(NetworkFault, match=f":{port}: Connection refused"),
+        flatten_subgroups=True,
+    ):
         async with open_websocket(
             f"ws://127.0.0.1:{port}/", open_timeout_seconds=5, max_frame_bytes=1_000
         ):

@@ -14,7 +14,8 @@ import msgspec
 import trio
 import yaml
 
-from tests.socket.collector_fixture import EXCHANGE, PATIENCE, Market
+from tests.socket.collector_fixture import EXCHANGE, PATIENCE
+from tests.socket.markets import Market
 
 Result = subprocess.CompletedProcess[bytes]
 

@@ -2,13 +2,11 @@
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
-import msgspec
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 from trio.testing import wait_all_tasks_blocked
@@ -31,10 +29,9 @@ from mprism.settings import (
     Settings,
     SystemSettings,
 )
-from mprism.simulator import BinanceSimulator, open_binance
-from mprism.simulator.binance.venue import VENUES
+from mprism.simulator import BinanceSimulator
 from mprism.state import CollectorState, FeedState, FeedStatus
-from tests.socket.gate import Gate, open_gate
+from tests.socket.markets import Market, Markets
 
 PATIENCE = 20.0  # seconds for a condition to come true, on a machine with other work
 _POLL = 0.02
@@ -48,62 +45,6 @@ EXCHANGE = ExchangeSettings(
     backoff=BackoffSettings(first_seconds=0.05, cap_seconds=0.2, refused_seconds=0.5)
 )
 """Short waits after failures."""
-
-
-class Market(NamedTuple):
-    """One simulated market, and the gates before it where it was opened with them."""
-
-    simulator: BinanceSimulator
-    websocket: Gate | None
-    rest: Gate | None
-
-    def endpoints(self, settings: ExchangeSettings) -> ExchangeSettings:
-        """`settings` with this market's addresses and symbols."""
-        simulator = self.simulator
-        symbols = [
-            f"{instrument.base}-{instrument.quote}"
-            for name in simulator.truth.symbols
-            for instrument in (simulator.market.feeds[name].market.instrument,)
-        ]
-        return msgspec.structs.replace(
-            settings,
-            symbols=tuple(symbols),
-            websocket_url=_through(simulator.websocket_url, self.websocket),
-            rest_url=_through(simulator.rest_url, self.rest),
-        )
-
-
-Markets = AbstractAsyncContextManager[list[Market]]
-
-
-def _through(url: str, gate: Gate | None) -> str:
-    return url if gate is None else f"{urlsplit(url).scheme}://127.0.0.1:{gate.port}"
-
-
-@asynccontextmanager
-async def open_markets(
-    *names: str, rate: float = 0, gated: bool = False, rules: Mapping[str, Any] | None = None
-) -> AsyncIterator[list[Market]]:
-    """`spot`, `usdm` or both, behind gates if wanted. `rules` replace those of each market."""
-    async with AsyncExitStack() as stack:
-        markets = []
-        for name in names or ("spot", "usdm"):
-            simulator = await stack.enter_async_context(
-                open_binance(
-                    name,  # type: ignore[arg-type]
-                    rate=rate,
-                    levels=500,
-                    rules=replace(VENUES[name].rules, **(rules or {})),  # type: ignore[index]
-                )
-            )
-            gates: list[Gate] = [
-                await stack.enter_async_context(open_gate(urlsplit(url).port or 0))
-                for url in (simulator.websocket_url, simulator.rest_url)
-                if gated
-            ]
-            websocket, rest = gates if gated else (None, None)
-            markets.append(Market(simulator, websocket, rest))
-        yield markets
 
 
 class Answer(NamedTuple):

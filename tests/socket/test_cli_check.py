@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.socket.cli_process import mprism, open_run, together, write_config
-from tests.socket.collector_fixture import open_markets
+from tests.socket.markets import open_markets
 from tests.socket.nats_fixture import open_nats
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from mprism.schema import Trade, decode
 from tests.socket.cli_process import is_alive, mprism, open_run, write_config
-from tests.socket.collector_fixture import open_markets, stored_in
+from tests.socket.collector_fixture import stored_in
+from tests.socket.markets import open_markets
 from tests.socket.nats_fixture import open_nats
 
 

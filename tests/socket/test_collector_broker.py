@@ -23,15 +23,15 @@ from tests.socket.collector_fixture import (
     assert_right,
     eventually,
     open_collector,
-    open_markets,
     stored_in,
 )
 from tests.socket.gate import open_gate
-from tests.socket.nats_fixture import both_servers, open_nats
+from tests.socket.markets import open_markets
+from tests.socket.nats_fixture import CURRENT, OLD, both_servers, open_nats
 from tests.socket.simulator_client import connect
 
 MIB = 1_048_576
-AWAY_SECONDS = 3.0
+AWAY_SECONDS = {CURRENT: 3.0, OLD: 1.0}
 # One snapshot at the start and then none, except for a book that has to begin anew.
 NO_PERIODIC_SNAPSHOTS = msgspec.structs.replace(
     EXCHANGE, orderbook=OrderBookSettings(snapshot_interval_seconds=3_600)
@@ -64,7 +64,7 @@ async def test_a_killed_broker_costs_nothing_while_there_is_room(
     ):
         await until_live(collector)
         await nats.kill()
-        await until_away(collector, AWAY_SECONDS)
+        await until_away(collector, AWAY_SECONDS[binary])
         await nats.start()
         await collector.settled()
         state = collector.state.publisher

@@ -18,9 +18,9 @@ from tests.socket.collector_fixture import (
     assert_right,
     eventually,
     open_collector,
-    open_markets,
     stored_in,
 )
+from tests.socket.markets import open_markets
 from tests.socket.nats_fixture import open_nats
 
 SPOT = "binance_spot/stream-1"

@@ -12,7 +12,8 @@ import trio
 from mprism.nursery.stored import StoredMessage
 from mprism.simulator import BinanceSimulator
 from tests.socket.cli_process import MPRISM, environment, mprism, together
-from tests.socket.collector_fixture import assert_right, open_markets, stored_in
+from tests.socket.collector_fixture import assert_right, stored_in
+from tests.socket.markets import open_markets
 from tests.socket.nats_fixture import both_servers, open_nats
 from tests.socket.recorder import record_spot
 

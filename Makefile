@@ -16,7 +16,7 @@ help: ## list the targets
 env: $(STAMP) ## make .venv from the committed lock
 
 $(STAMP): requirements/dev.txt requirements/uv.txt requirements/nats-2.10.txt
-	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else f"mprism needs Python 3.11 to 3.13, and $(PYTHON) is {sys.version.split()[0]}: make env PYTHON=python3.12, say")'
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else f"mprism needs Python 3.11 to 3.13, and $(PYTHON) is {sys.version.split()[0]}: make env PYTHON=python3.12, say")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt

@@ -106,7 +106,9 @@ def check(settings: "Settings") -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @click.option("--exchange", required=True, metavar="NAME", help="Exchange of the recording.")
 @click.option(
     "--output",

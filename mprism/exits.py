@@ -1,5 +1,7 @@
 """How a command ends: expected failures become a line and an exit code, bugs go through."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 
 import click
@@ -27,6 +29,11 @@ _EXIT_CODES: dict[type[Exception], int] = {
 }
 
 
+def discard_output() -> None:
+    """Nobody reads standard output any more: Python would complain once more at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def guarded(work: Callable[[], int]) -> int:
     """The exit code of `work`; expected failures become a line each, bugs go through."""
     code = 0
@@ -41,6 +48,9 @@ def guarded(work: Callable[[], int]) -> int:
         code = work()
     except* tuple(_EXIT_CODES) as group:
         tell(group)
+    except* BrokenPipeError:
+        discard_output()
+        code = 1
     except* KeyboardInterrupt:
         click.echo("mprism: interrupted", err=True)
         code = 1

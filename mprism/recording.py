@@ -6,6 +6,7 @@ The format is in `docs/recordings.md`. Records come in the order in which they h
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -81,7 +82,12 @@ def read_recording(path: Path) -> Iterator[Record]:
             raise RecordingError(f"{path}: empty")
 
 
-def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        is_gzip = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    return gzip.open(path) if is_gzip else path.open("rb")  # type: ignore[return-value]
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    """The lines of a file, of a pipe, or of standard input, which is `-`."""
+    with open(0, "rb", closefd=False) if str(path) == "-" else path.open("rb") as file:
+        if file.peek(len(_GZIP_MAGIC))[: len(_GZIP_MAGIC)] != _GZIP_MAGIC:
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as lines:
+            yield lines  # type: ignore[misc]

@@ -1,6 +1,5 @@
 """What the commands run: the collector, its check, a replay."""
 
-import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +13,7 @@ import trio
 from mprism import __version__
 from mprism.check import Finding, check_settings
 from mprism.configuration import in_force
-from mprism.exits import guarded
+from mprism.exits import discard_output, guarded
 from mprism.feeds.registry import VENUES
 from mprism.nursery.root import publish_all, run_until_signal
 from mprism.recording import read_recording
@@ -74,15 +73,27 @@ def replay_file(
 
 
 def _print(events: Iterator[Event]) -> int:
-    encode = MessageEncoder().encode
+    encode, output = MessageEncoder().encode, sys.stdout.buffer
+    for event in events:
+        payload = encode(event).payload
+        try:
+            output.write(payload + b"\n")
+        except OSError as error:
+            return _unwritten(error)
     try:
-        for event in events:
-            sys.stdout.buffer.write(encode(event).payload + b"\n")
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # The reader has seen enough, as `head` does. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.flush()
+    except OSError as error:
+        return _unwritten(error)
     return 0
+
+
+def _unwritten(error: OSError) -> int:
+    """Standard output takes no more. The exit code."""
+    discard_output()
+    if isinstance(error, BrokenPipeError):
+        return 0  # the reader has seen enough, as `head` does
+    click.echo(f"mprism: standard output: {error.strerror}", err=True)
+    return 1
 
 
 async def _store(settings: Settings, events: Iterator[Event]) -> int:

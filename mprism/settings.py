@@ -32,7 +32,9 @@ class SystemSettings(_Settings, frozen=True):
 class StreamSettings(_Settings, frozen=True):
     """The JetStream stream that everything is stored in."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "MARKET_DATA"
+    name: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, - and _")
+    ] = "MARKET_DATA"
     max_messages: Annotated[int, Meta(ge=-1)] = -1  # -1: no limit
     max_bytes: Annotated[int, Meta(ge=-1)] = -1
     # 0: for ever. A hundred years are the most that the broker's nanoseconds hold with ease.
@@ -47,9 +49,16 @@ class NatsSettings(_Settings, frozen=True):
     """
 
     # One address, or several separated by commas.
-    url: Annotated[str, Meta(pattern=r"^(nats|tls)://[^\s,]+(,(nats|tls)://[^\s,]+)*$")] | None = (
-        None
-    )
+    url: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^(nats|tls)://[^\s,]+(,(nats|tls)://[^\s,]+)*$",
+                description="nats:// or tls:// addresses, separated by commas",
+            ),
+        ]
+        | None
+    ) = None
     data_folder: str = "data/nats"
     stream: StreamSettings = StreamSettings()
     gather_seconds: Annotated[float, Meta(ge=0, le=1)] = 0.005
@@ -100,8 +109,16 @@ class ExchangeSettings(_Settings, frozen=True):
 
     symbols: Annotated[tuple[str, ...], Meta(min_length=1)] = ("BTC-USDT", "ETH-USDT")
     data_types: Annotated[tuple[DataType, ...], Meta(min_length=1)] = ("orderbook", "trade")
-    websocket_url: Annotated[str, Meta(pattern=r"^wss?://[^\s]+$")] | None = None
-    rest_url: Annotated[str, Meta(pattern=r"^https?://[^\s]+$")] | None = None
+    websocket_url: (
+        Annotated[str, Meta(pattern=r"^wss?://[^\s]+$", description="a ws:// or wss:// address")]
+        | None
+    ) = None
+    rest_url: (
+        Annotated[
+            str, Meta(pattern=r"^https?://[^\s]+$", description="an http:// or https:// address")
+        ]
+        | None
+    ) = None
     orderbook: OrderBookSettings = OrderBookSettings()
     backoff: BackoffSettings = BackoffSettings()
     open_timeout_seconds: Seconds = 10.0

@@ -80,4 +80,15 @@ def _allowed(message: str, kind: Any) -> str:
     ]
     if values:
         return f"allowed: {', '.join(map(str, values))}"
+    if description := _description(kind):
+        return f"allowed: {description}"
     return message[0].lower() + message[1:]
+
+
+def _description(kind: Any) -> str | None:
+    """What a setting whose rule is a pattern may be, in words."""
+    for part in (kind, *get_args(kind)):
+        for note in getattr(part, "__metadata__", ()):
+            if isinstance(note, msgspec.Meta) and note.description:
+                return note.description
+    return None

@@ -87,6 +87,7 @@ def load(folder: Path | None, overrides: list[Override]) -> Settings:
     if folder is not None and not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such configuration folder")
     root = folder or DEFAULT_FOLDER
+    _refuse_unknown_files(root)
     raw_file = read_yaml(root / COLLECTOR_FILE)
     file = convert(raw_file, CollectorFile, str(root / COLLECTOR_FILE))
     raw_logging = read_yaml(root / LOGGING_FILE)
@@ -103,8 +104,20 @@ def load(folder: Path | None, overrides: list[Override]) -> Settings:
     checked: Settings = convert(settings, Settings, "configuration")
     for url in (checked.nats.url or "").split(","):
         if url and (problem := address_problem(url)):
-            raise ConfigurationError(f"nats.url (NATS_URL): {mask(url)!r}: {problem}")
+            raise ConfigurationError(f"nats.url (NATS_URL): {mask(url)!r}: {problem}") from None
     return msgspec.structs.replace(checked, exchanges=exchanges)
+
+
+def _refuse_unknown_files(root: Path) -> None:
+    """A misspelt or misplaced file must not silently leave the defaults in force."""
+    known = {root / COLLECTOR_FILE, root / LOGGING_FILE}
+    for place in (root, root / COLLECTOR_FILE.parent, root / LOGGING_FILE.parent):
+        for path in sorted(place.glob("*.y*ml")):
+            if path not in known:
+                allowed = f"{COLLECTOR_FILE}, {LOGGING_FILE} and {EXCHANGE_FOLDER}/<exchange>.yaml"
+                raise ConfigurationError(
+                    f"{path}: not a file of the configuration; allowed: {allowed}"
+                )
 
 
 def _exchanges(

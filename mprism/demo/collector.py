@@ -14,6 +14,7 @@ import msgspec
 import trio
 import yaml
 
+from mprism.configuration import VARIABLES
 from mprism.exits import CollectorFailed
 from mprism.simulator import BinanceSimulator
 
@@ -90,7 +91,7 @@ async def open_collector(
         [sys.executable, "-m", "mprism", "run", "--config", str(folder)],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "NATS_URL": nats_url, **_ENVIRONMENT},
+        env=_environment(nats_url),
         start_new_session=True,  # Ctrl-C is for the demo, which stops the collector itself
     )
     if process.stderr is None:
@@ -113,7 +114,12 @@ async def _end(process: trio.Process) -> None:
         await process.wait()
 
 
-_ENVIRONMENT = {"COLLECTOR_MODE": "launcher", "HEALTH_CHECK_PORT": "0", "METRICS_PORT": "0"}
+def _environment(nats_url: str) -> dict[str, str]:
+    """The user's, without what is meant for a collector of the user's."""
+    settings = {*VARIABLES, "COLLECTOR_MODE", "MPRISM_CONFIG"}
+    inherited = {name: text for name, text in os.environ.items() if name not in settings}
+    ports = {"HEALTH_CHECK_PORT": "0", "METRICS_PORT": "0"}
+    return {**inherited, **ports, "NATS_URL": nats_url}
 
 
 def _write_configuration(folder: Path, simulators: list[BinanceSimulator]) -> None:

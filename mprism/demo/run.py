@@ -1,6 +1,7 @@
 """Runs the demo from its start to its verdict."""
 
 import json
+import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,7 +32,15 @@ _SETTLE_SECONDS = 30.0
 _BOOKS_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 
-console = Console()
+
+class _Console(Console):
+    """One that leaves it to us what happens when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+console = _Console()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ def run_demo(**options: Any) -> int:  # noqa: ANN401
     """Run the demo with the command line's options, and return its exit code."""
     chosen = Options(**options)
     configure_logging(LoggingSettings(level="ERROR"))
-    return guarded(lambda: _judge(trio.run(_demo, chosen), chosen))
+    return guarded(lambda: _judge(trio.run(_until_signal, chosen), chosen))
 
 
 def _judge(outcomes: Outcomes, options: Options) -> int:
@@ -99,6 +108,21 @@ def _judge(outcomes: Outcomes, options: Options) -> int:
     if options.report is not None:
         options.report.write_text(json.dumps(outcomes.report, indent=2) + "\n", encoding="utf-8")
     return 0 if outcomes.is_right else 1
+
+
+async def _until_signal(options: Options) -> Outcomes:
+    """The demo; a signal to end is taken like Ctrl-C, so that nothing is left running."""
+
+    async def interrupt(signals: AsyncIterator[int]) -> None:
+        async for _ in signals:
+            raise KeyboardInterrupt
+
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(interrupt, signals)
+            outcomes = await _demo(options)
+            nursery.cancel_scope.cancel()
+    return outcomes
 
 
 async def _demo(options: Options) -> Outcomes:

@@ -14,7 +14,7 @@ import math
 import re
 import subprocess
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -46,12 +46,13 @@ class ServerFailedError(BrokerError):
 class EmbeddedServer:
     """A server that is kept running; made by `open_embedded`."""
 
-    def __init__(self, folder: Path, binary: Path, backoff: Backoff) -> None:
+    def __init__(self, folder: Path, binary: Path, backoff: Backoff, hurry: trio.Event) -> None:
         self.data_folder = folder
         self.pid: int | None = None  # None while it does not run
         self.starts = 0  # times that it became ready
         self._binary = binary
         self._backoff = backoff
+        self._hurry = hurry
         self._port = -1  # the server chooses
         self._ends = 0  # in a row, after short lives
         self._failed_starts = 0  # in a row
@@ -105,7 +106,7 @@ class EmbeddedServer:
                 await self._follow(process, task_status)
             finally:
                 self.pid = None
-                await _stop(process)
+                await _stop(process, self._hurry)
 
     async def _follow(self, process: trio.Process, task_status: trio.TaskStatus[None]) -> None:
         """Read the log of the server until it ends with the server."""
@@ -139,9 +140,15 @@ class EmbeddedServer:
 
 @asynccontextmanager
 async def open_embedded(
-    folder: str | Path, *, binary: Path | None = None, backoff: Backoff = BACKOFF
+    folder: str | Path,
+    *,
+    binary: Path | None = None,
+    backoff: Backoff = BACKOFF,
+    hurry: trio.Event | None = None,
 ) -> AsyncIterator[EmbeddedServer]:
     """A server with its data in `folder`, which is made if need be; stopped at the end.
+
+    Once `hurry` is set it gets no time to end by itself.
 
     Raises BrokerError: NoServerBinaryError, FolderInUseError or ServerFailedError; OSError
     when the folder cannot be made or written to.
@@ -151,7 +158,7 @@ async def open_embedded(
     failure: ServerFailedError | None = None
     with lock_folder(folder, "collector.lock"):
         await stop_holder(folder, "server.lock", binary.name)
-        server = EmbeddedServer(folder, binary, backoff)
+        server = EmbeddedServer(folder, binary, backoff, hurry or trio.Event())
         async with trio.open_nursery() as nursery:
             try:
                 await nursery.start(server.run)
@@ -172,17 +179,28 @@ def _made(folder: str | Path) -> Path:
     return path
 
 
-async def _stop(process: trio.Process) -> None:
+async def _stop(process: trio.Process, hurry: trio.Event) -> None:
     with trio.CancelScope(shield=True):
         if process.returncode is None:
             process.terminate()
             with trio.move_on_after(_STOP_SECONDS):
-                await process.wait()
+                await _ended_or(process, hurry)
         if process.returncode is None:
             process.kill()
             await process.wait()
         if process.stderr is not None:
             await process.stderr.aclose()
+
+
+async def _ended_or(process: trio.Process, hurry: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def wait_for(end: Callable[[], Awaitable[object]]) -> None:
+            await end()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(wait_for, process.wait)
+        nursery.start_soon(wait_for, hurry.wait)
 
 
 async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[str]:

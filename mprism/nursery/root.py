@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 import trio
 
+from mprism.configuration import mask
 from mprism.feeds.feed import Feed
 from mprism.http.server import HttpAddresses, run_http
 from mprism.nursery.broker import BrokerError, broker_urls
@@ -36,35 +37,47 @@ async def run_collector(
     settings: Settings,
     state: CollectorState,
     stop: trio.Event,
+    hurry: trio.Event | None = None,
     *,
     task_status: trio.TaskStatus[HttpAddresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Collect until `stop` is set, then end within `system.stop_timeout_seconds`.
 
+    Once `hurry` is set after it, nothing more is waited for.
+
     Says that it has started with the addresses of its HTTP interface. Raises, in exception
     groups, ListenError, UnknownSymbol and BrokerError of an embedded server that cannot start.
     """
+    hurry = hurry or trio.Event()
     async with open_loop():
         with trio.CancelScope() as everything:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_bound_stop, settings, state, stop, everything)
-                await _serve_and_collect(settings, state, stop, task_status)
+                nursery.start_soon(_bound_stop, settings, state, stop, hurry, everything)
+                await _serve_and_collect(settings, state, stop, hurry, task_status)
                 nursery.cancel_scope.cancel()
 
 
 async def _bound_stop(
-    settings: Settings, state: CollectorState, stop: trio.Event, everything: trio.CancelScope
+    settings: Settings,
+    state: CollectorState,
+    stop: trio.Event,
+    hurry: trio.Event,
+    everything: trio.CancelScope,
 ) -> None:
     await stop.wait()
     state.enter(Phase.STOPPING)
     logger.info("stopping", limit_seconds=settings.system.stop_timeout_seconds)
-    everything.deadline = trio.current_time() + settings.system.stop_timeout_seconds
+    with trio.move_on_after(settings.system.stop_timeout_seconds):
+        await hurry.wait()
+    hurry.set()
+    everything.cancel()
 
 
 async def _serve_and_collect(
     settings: Settings,
     state: CollectorState,
     stop: trio.Event,
+    hurry: trio.Event,
     task_status: trio.TaskStatus[HttpAddresses],
 ) -> None:
     stop_http = trio.Event()
@@ -72,21 +85,26 @@ async def _serve_and_collect(
         addresses = await nursery.start(run_http, state, settings.http, stop_http)
         logger.info("listening", http=addresses.http, metrics=addresses.metrics)
         task_status.started(addresses)
-        async with _open_broker(settings.nats, state.broker) as urls:
+        async with _open_broker(settings.nats, state.broker, hurry) as urls:
             await _deliver(settings, state, stop, urls)
         stop_http.set()
 
 
 @asynccontextmanager
-async def _open_broker(settings: NatsSettings, state: BrokerState) -> AsyncIterator[Urls]:
+async def _open_broker(
+    settings: NatsSettings, state: BrokerState, hurry: trio.Event
+) -> AsyncIterator[Urls]:
     """The addresses of the configured broker, or of an embedded one as long as this is open."""
+    state.url, state.stream = mask(settings.url or ""), settings.stream.name
     if settings.url is not None:
         urls = broker_urls(settings.url)
         yield lambda: urls
         return
     async with AsyncExitStack() as stack:
         try:
-            embedded = await stack.enter_async_context(open_embedded(settings.data_folder))
+            embedded = await stack.enter_async_context(
+                open_embedded(settings.data_folder, hurry=hurry)
+            )
         except OSError as error:
             where = f"nats.data_folder {settings.data_folder}"
             raise BrokerError(f"{where} cannot be used: {error.strerror}") from error
@@ -184,7 +202,7 @@ async def publish_all(settings: Settings, state: CollectorState, events: Iterabl
 
     What could not be stored is in `state.publisher.dropped`.
     """
-    async with open_loop(), _open_broker(settings.nats, state.broker) as urls:
+    async with open_loop(), _open_broker(settings.nats, state.broker, trio.Event()) as urls:
         send, receive = trio.open_memory_channel[list[Event]](settings.system.channel_size)
         async with trio.open_nursery() as nursery:
             await nursery.start(_publish, settings, state, receive, urls, lambda books: None)
@@ -194,24 +212,22 @@ async def publish_all(settings: Settings, state: CollectorState, events: Iterabl
 
 
 async def run_until_signal(settings: Settings, state: CollectorState) -> int:
-    """Collect until SIGINT or SIGTERM; a second signal ends at once. Returns the exit code."""
-    stop = trio.Event()
-    hasty = False
-    async with trio.open_nursery() as nursery:
+    """Collect until SIGINT, SIGTERM or SIGHUP; a second one ends at once. The exit code."""
+    stop, hurry = trio.Event(), trio.Event()
 
-        async def watch(signals: AsyncIterator[int]) -> None:
-            nonlocal hasty
-            async for number in signals:
-                logger.info("signal", name=signal.Signals(number).name)
-                if stop.is_set():
-                    hasty = True
-                    nursery.cancel_scope.cancel()
-                stop.set()
+    async def watch(signals: AsyncIterator[int]) -> None:
+        async for number in signals:
+            logger.info("signal", name=signal.Signals(number).name)
+            if stop.is_set():
+                hurry.set()
+            stop.set()
 
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    # SIGHUP is a terminal or a session that went away: an embedded server must go with us.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, signals)
-            await run_collector(settings, state, stop)
+            await run_collector(settings, state, stop, hurry)
             nursery.cancel_scope.cancel()
     lost = sum(n for (reason, _), n in state.publisher.dropped.items() if reason in UNDELIVERED)
-    logger.info("stopped", undelivered=lost, at_once=hasty)
-    return 1 if lost or hasty else 0
+    logger.info("stopped", undelivered=lost, at_once=hurry.is_set())
+    return 1 if lost or hurry.is_set() else 0

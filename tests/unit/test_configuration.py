@@ -91,7 +91,7 @@ def test_files_override_defaults(folder: Folder) -> None:
     folder.write(LOGGING_FILE, "{level: DEBUG, format: json}")
     settings = folder.load()
     assert settings.system.stop_timeout_seconds == 5
-    assert settings.system.channel_size == 256
+    assert settings.system.channel_size == 16
     assert settings.nats.url == "nats://broker:4222"
     assert (settings.nats.stream.name, settings.nats.stream.max_age_seconds) == ("OTHER", 60)
     assert (settings.http.host, settings.http.port) == ("0.0.0.0", 0)

@@ -14,6 +14,7 @@ from mprism.cli import main
 from mprism.configuration import VARIABLES
 from mprism.configuration.loading import CollectorFile
 from mprism.feeds.errors import FeedError
+from mprism.feeds.protocol import NOT_SUBSCRIBED
 from mprism.http.app import PATHS
 from mprism.http.connections import Connections
 from mprism.http.health import Health, Liveness, Readiness
@@ -170,6 +171,7 @@ def test_every_reason_to_reject_a_frame() -> None:
     reasons = {
         call.args[0].value for _, call in calls("Reject") if isinstance(call.args[0], ast.Constant)
     }
+    reasons |= {NOT_SUBSCRIBED}
     reasons |= {f"snapshot failed: {kind.__name__}" for kind in FeedError.__subclasses__()}
     page = document("docs/operations.md").section("Rejected frames")
     assert set(page.column("reason")) == reasons

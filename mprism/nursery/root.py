@@ -48,7 +48,7 @@ async def run_collector(
     Says that it has started with the addresses of its HTTP interface. Raises, in exception
     groups, ListenError, UnknownSymbol and BrokerError of an embedded server that cannot start.
     """
-    hurry = hurry or trio.Event()
+    hurry = trio.Event() if hurry is None else hurry  # an event has no truth value
     async with open_loop():
         with trio.CancelScope() as everything:
             async with trio.open_nursery() as nursery:

@@ -158,7 +158,7 @@ async def open_embedded(
     failure: ServerFailedError | None = None
     with lock_folder(folder, "collector.lock"):
         await stop_holder(folder, "server.lock", binary.name)
-        server = EmbeddedServer(folder, binary, backoff, hurry or trio.Event())
+        server = EmbeddedServer(folder, binary, backoff, trio.Event() if hurry is None else hurry)
         async with trio.open_nursery() as nursery:
             try:
                 await nursery.start(server.run)

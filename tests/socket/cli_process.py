@@ -88,6 +88,7 @@ class Run:
         self.other_lines: list[str] = []
         self.url = ""
         self._news = trio.Event()
+        self._over = False
 
     async def read_log(self) -> None:
         """Read the log until it ends."""
@@ -97,8 +98,13 @@ class Run:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 self._note(line)
-            self._news.set()
-            self._news = trio.Event()
+            self._tell()
+        self._over = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
 
     def _note(self, line: bytes) -> None:
         try:
@@ -113,8 +119,11 @@ class Run:
                 for line in self.lines:
                     if {"event": event, **fields}.items() <= line.items():
                         return line
+                if self._over:
+                    break
                 await self._news.wait()
-        raise AssertionError(f"it never said {event!r}: {self.lines} {self.other_lines}")
+        last = "\n".join([*map(str, self.lines[-5:]), *self.other_lines[-5:]])
+        raise AssertionError(f"it never said {event!r}; its last lines:\n{last}")
 
     async def get(self, path: str) -> httpx.Response:
         """What its HTTP interface answers."""

@@ -40,7 +40,7 @@ class Side:
 
     def reset(self, changes: Sequence[Change], limit: int) -> None:
         """Begin anew from a snapshot of at most `limit` levels."""
-        levels = {price * self._sign: text for price, quantity, text in changes if quantity}
+        levels = {price * self._sign: text for (price, quantity), text in changes if quantity}
         self._keys = sorted(levels)
         self._levels = [levels[key] for key in self._keys]
         # A full answer was cut there; a shorter one is the whole side.
@@ -50,7 +50,7 @@ class Side:
     def apply(self, changes: Sequence[Change]) -> None:
         """Set each level to its quantity; quantity zero removes it, known or not."""
         keys, levels, sign = self._keys, self._levels, self._sign
-        for price, quantity, text in changes:
+        for (price, quantity), text in changes:
             key = price * sign
             at = bisect_left(keys, key)
             if at == len(keys) or keys[at] != key:

@@ -20,7 +20,7 @@ from mprism.schema import Level
 # Signs, exponents, NaN, infinity, blanks and underscores, all of which float() takes, are not
 # decimals of an exchange.
 _DECIMAL: Final = re.compile(r"[0-9.]+", re.ASCII).fullmatch
-_PLAIN: Final = re.compile(rb'[][0-9.,"]*').fullmatch
+_PLAIN: Final = b'0123456789.,"[]'
 _encode: Final = Encoder().encode
 _decode_texts: Final = Decoder(list[Level]).decode
 _decode_numbers: Final = Decoder(list[tuple[float, float]], strict=False).decode
@@ -28,7 +28,7 @@ _decode_numbers: Final = Decoder(list[tuple[float, float]], strict=False).decode
 AnyLevels = Raw | Sequence[Level]
 """Levels as JSON or as they are."""
 
-Change = tuple[float, float, bytes]
+Change = tuple[tuple[float, float], bytes]
 """One level: price and quantity as floats, and its JSON without the brackets."""
 
 
@@ -61,10 +61,10 @@ def parse_levels(levels: AnyLevels) -> list[Change]:
         return _parse_each(text)
     if not numbers:
         return []
-    if not _PLAIN(text) or text.count(b'"') != 4 * len(numbers) or min(numbers)[0] <= 0.0:
+    is_plain = not text.translate(None, _PLAIN) and text.count(b'"') == 4 * len(numbers)
+    if not is_plain or min(numbers)[0] <= 0.0:
         return _parse_each(text)
-    levels_apart = text[2:-2].split(b"],[")
-    return [(p, q, level) for (p, q), level in zip(numbers, levels_apart, strict=True)]
+    return list(zip(numbers, text[2:-2].split(b"],["), strict=True))
 
 
 def _parse_each(text: bytes) -> list[Change]:
@@ -79,7 +79,7 @@ def _parse(level: Level) -> Change:
     price, quantity = map(_number, level)
     if price <= 0.0 or quantity < 0.0:
         raise MalformedLevels(f"not a price level: {level!r}")
-    return price, quantity, _encode(level)[1:-1]
+    return (price, quantity), _encode(level)[1:-1]
 
 
 def level_of(text: bytes) -> Level:

@@ -205,7 +205,11 @@ class Outbox:
         return oldest[0][1] if oldest else None
 
     def _oldest_class(self) -> _Waiting | None:
-        return min(filter(None, self._classes), key=lambda waiting: waiting[0][0], default=None)
+        oldest = None
+        for waiting in self._classes:  # `min` with a key takes three times as long
+            if waiting and (oldest is None or waiting[0][0] < oldest[0][0]):
+                oldest = waiting
+        return oldest
 
     def _next(self) -> Message | None:
         if self._sent_before:

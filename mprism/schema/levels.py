@@ -4,7 +4,7 @@ Nearly every level is passed on without anyone looking into it. Kept as text it 
 the strings of its numbers nor their encoding.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import overload
 
 import msgspec
@@ -20,21 +20,21 @@ class Levels(Sequence[Level]):
     Equal to every sequence of the same levels.
     """
 
-    __slots__ = ("text",)
+    __slots__ = ("_count", "text")
     __hash__ = None  # type: ignore[assignment]  # it is equal to lists, which have none
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, count: int | None = None) -> None:
         self.text = text
+        self._count = count
 
     @classmethod
-    def joined(cls, levels: Iterable[bytes]) -> "Levels":
+    def joined(cls, levels: Sequence[bytes]) -> "Levels":
         """Of the JSON of each level, without its brackets: `"price","quantity"`."""
-        joined = b"],[".join(levels)
-        return cls(b"[[%b]]" % joined if joined else b"[]")
+        return cls(b"[[%b]]" % b"],[".join(levels) if levels else b"[]", len(levels))
 
     def __len__(self) -> int:
         # A decimal has no bracket in it.
-        return self.text.count(b"[") - 1
+        return self.text.count(b"[") - 1 if self._count is None else self._count
 
     @overload
     def __getitem__(self, index: int) -> Level: ...

@@ -279,7 +279,7 @@ def test_any_text_is_levels_or_refused(levels: list[Level]) -> None:
         changes = parse_levels(levels)
     except MalformedLevels:
         return
-    for (price, quantity, text), level in zip(changes, levels, strict=True):
+    for ((price, quantity), text), level in zip(changes, levels, strict=True):
         assert (price, quantity) == (float(level[0]), float(level[1]))
         assert level_of(text) == level
         assert price > 0

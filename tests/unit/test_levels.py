@@ -60,11 +60,13 @@ def test_text_is_looked_into_like_a_list() -> None:
 @given(LEVELS)
 def test_what_is_taken_apart_and_joined_is_the_same(levels: list[Level]) -> None:
     changes = parse_levels(msgspec.Raw(msgspec.json.encode(levels)))
-    assert [(price, quantity) for price, quantity, _ in changes] == [
+    assert [numbers for numbers, _ in changes] == [
         (float(price), float(quantity)) for price, quantity in levels
     ]
-    assert [level_of(text) for _, _, text in changes] == levels
-    assert Levels.joined(text for _, _, text in changes) == levels
+    assert [level_of(text) for _, text in changes] == levels
+    joined = Levels.joined([text for _, text in changes])
+    assert joined == levels
+    assert len(joined) == len(levels)
 
 
 @given(LEVELS)
@@ -94,7 +96,7 @@ def test_nothing_else_gets_into_a_message() -> None:
 )
 def test_levels_are_read_however_their_json_is_written(text: bytes) -> None:
     changes = parse_levels(msgspec.Raw(text))
-    assert changes == [(1.5, 2.0, b'"1.50","2"'), (1.4, 0.0, b'"1.40","0"')]
+    assert changes == [((1.5, 2.0), b'"1.50","2"'), ((1.4, 0.0), b'"1.40","0"')]
 
 
 @pytest.mark.parametrize(

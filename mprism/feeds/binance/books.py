@@ -190,10 +190,12 @@ class DepthBook:
         self._keep(event, recv_ns)
         if self._waiting is None:
             self._attempt = 0  # not while a refresh fails: it must wait longer each time
+        ts_event = event_ns(event)
         if self._settings.mode == "updates":
-            yield self._change(event, last_id, recv_ns)
-        if event_ns(event) // self._interval_ns > self._bucket:
-            yield self._top(event_ns(event), recv_ns)
+            bids, asks = Levels(bytes(event.bids)), Levels(bytes(event.asks))
+            yield self._event(ts_event, recv_ns, "update", last_id, bids, asks)
+        if ts_event // self._interval_ns > self._bucket:
+            yield self._top(ts_event, recv_ns)
             if not self._book.reaches(self._enough):
                 yield from self.request()
 
@@ -207,10 +209,6 @@ class DepthBook:
         """Publish the top of a live book now: messages of it were lost after they left here."""
         if self._live and self._as_of is not None:
             yield self._top(event_ns(self._as_of), recv_ns)
-
-    def _change(self, event: DepthEvent, prev_id: int, recv_ns: int) -> OrderBookEvent:
-        bids, asks = Levels(bytes(event.bids)), Levels(bytes(event.asks))
-        return self._event(event_ns(event), recv_ns, "update", prev_id, bids, asks)
 
     def _top(self, ts_event: int, recv_ns: int) -> OrderBookEvent:
         self._bucket, self._top_id = ts_event // self._interval_ns, self._last_id

@@ -12,7 +12,7 @@ from tests.socket.markets import open_markets
 from tests.socket.nats_fixture import open_nats
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_ends_it_with_everything_stored(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -1,6 +1,7 @@
 """`mprism demo`: nothing lost, doubled or wrong with either server, and a report of fixed shape."""
 
 import json
+import os
 import signal
 import subprocess
 from contextlib import suppress
@@ -59,7 +60,10 @@ def assert_good(report: dict[str, Any]) -> None:
     assert report["problems"] == []
 
 
-async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_an_interrupted_demo_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """Ctrl-C reaches the whole foreground group; its children are in sessions of their own."""
     process = await trio.lowlevel.open_process(
         [*MPRISM, "demo", "--rate", "50", "--seconds", "60", "--no-faults"],
@@ -77,12 +81,41 @@ async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None
             # The broker, then the collector.
             while len(children := children_of(process.pid)) < 2:  # noqa: ASYNC110
                 await trio.sleep(0.02)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             assert await process.wait() == 1
             errors = b"".join([chunk async for chunk in process.stderr])
     assert errors == b"mprism: interrupted\n"
     assert not any(is_alive(child) for child in children)
     assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a look at an empty folder
+
+
+async def test_the_demo_takes_nothing_that_is_meant_for_another_collector(tmp_path: Path) -> None:
+    env = {
+        "NATS_STREAM": "MINE",
+        "LOG_LEVEL": "ERROR",
+        "MPRISM_CONFIG": "/nonexistent",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "ALL_PROXY": "http://127.0.0.1:1",
+    }
+    result = await mprism(tmp_path, "demo", "--rate", "50", "--seconds", "1", env=env)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+async def test_a_demo_that_nobody_reads_ends_without_a_word(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        process = await trio.run_process(
+            [*MPRISM, "demo", "--seconds", "1"],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=writing,
+            capture_stderr=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (process.returncode, process.stderr) == (1, b"")
 
 
 def children_of(pid: int) -> list[int]:

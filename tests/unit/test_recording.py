@@ -1,6 +1,8 @@
 """Recordings: plain or gzipped JSON Lines, and what is none."""
 
 import gzip
+import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -119,3 +121,13 @@ def test_a_gzip_with_damaged_data(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read_recording(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_pipe_is_read_like_a_file(tmp_path: Path, packed: bool) -> None:
+    """It cannot be opened twice."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(fifo.write_bytes, gzip.compress(RECORDING) if packed else RECORDING)
+        assert list(read_recording(fifo)) == RECORDS

@@ -1,8 +1,10 @@
 """What is published of a book that is in sequence, when, and with which times."""
 
+import msgspec
 import pytest
 
 from mprism.feeds.binance.market import USDM
+from mprism.schema import MessageEncoder
 from mprism.settings import OrderBookSettings
 from tests.unit.binance_book import MS, SECOND, Chain, order_books
 from tests.unit.binance_payloads import depth_snapshot, told
@@ -20,6 +22,16 @@ def test_a_snapshot_has_the_whole_top_and_describes_it() -> None:
     assert (message.exchange, message.market_type) == ("binance_spot", "spot")
     assert (message.symbol, message.instrument_id) == ("BTC-USDT", "BTCUSDT")
     assert (message.quantity_unit, message.contract_size) == ("base", None)
+
+
+def test_a_message_is_one_line_whatever_blanks_the_levels_have() -> None:
+    book = Chain()
+    book.begin()
+    event = book.event(SECOND + 1)
+    event.bids = msgspec.Raw(b'[ ["100.00",\r\n\t"7"] ]')
+    (message,) = order_books(book.update(event))
+    assert message.bids == [("100.00", "7")]
+    assert b'"bids":[["100.00","7"]]' in MessageEncoder().encode(message).payload
 
 
 def test_an_update_has_the_levels_of_its_event_and_the_best_after_it() -> None:

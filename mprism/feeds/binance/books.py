@@ -21,6 +21,7 @@ from mprism.schema import OrderBook as OrderBookEvent
 from mprism.settings import OrderBookSettings
 
 _NS_PER_MS = 1_000_000
+_BLANKS = b" \t\r\n"
 # Events that wait for a snapshot: 100 s of a busy book. Older ones would be in it anyway.
 _WAITING_EVENTS = 1_000
 
@@ -192,7 +193,9 @@ class DepthBook:
             self._attempt = 0  # not while a refresh fails: it must wait longer each time
         ts_event = event_ns(event)
         if self._settings.mode == "updates":
-            bids, asks = Levels(bytes(event.bids)), Levels(bytes(event.asks))
+            # JSON allows blanks in them; a message is one line.
+            bids = Levels(bytes(event.bids).translate(None, _BLANKS))
+            asks = Levels(bytes(event.asks).translate(None, _BLANKS))
             yield self._event(ts_event, recv_ns, "update", last_id, bids, asks)
         if ts_event // self._interval_ns > self._bucket:
             yield self._top(ts_event, recv_ns)

@@ -110,5 +110,7 @@ async def test_rest_faults_while_the_collector_starts(
         assert refused <= most
         assert spot.counts["requests"] == refused + 1 + len(spot.truth.symbols)
         assert spot.rest.limits.breaches == 0
+        for _ in range(3):
+            await collector.trade()
         await collector.settled()
         assert_right(await stored_in(nats.url), collector.simulators)

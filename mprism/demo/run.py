@@ -265,7 +265,7 @@ def _print_verdict(outcomes: Outcomes) -> None:
             f"stored, {result.lost} lost, {result.duplicated} duplicated, "
             f"{result.out_of_order} out of order{books}"
         )
-    for feed in outcomes.status["feeds"]:
+    for feed in sorted(outcomes.status["feeds"], key=lambda feed: str(feed["name"])):
         _say(
             f"{feed['name']}: {sum(feed['gaps'].values())} trades missing and reported, "
             f"{feed['duplicates']} repeated frames, {feed['resyncs']} books resynchronised, "

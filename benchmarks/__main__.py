@@ -20,9 +20,16 @@ PARTS = ("steps", *STAGES, "paced")
 @click.option(
     "--frames",
     type=click.IntRange(1_000, 2_000_000),
-    default=100_000,
+    default=50_000,
     show_default=True,
-    help="How many frames each stage gets.",
+    help="How many frames each stage gets in a round.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="How often each stage is measured, in turns; the best counts.",
 )
 @click.option(
     "--only",
@@ -36,11 +43,11 @@ PARTS = ("steps", *STAGES, "paced")
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write all figures to this file.",
 )
-def main(frames: int, only: tuple[str, ...], file: Path | None) -> None:
+def main(frames: int, rounds: int, only: tuple[str, ...], file: Path | None) -> None:
     """Measure the way of a message. Fails when something was lost, never because it was slow."""
     configure_logging(LoggingSettings(level="ERROR"))
     try:
-        report = run(frames, frozenset(only or PARTS), click.echo)
+        report = run(frames, rounds, frozenset(only or PARTS), click.echo)
     except* StageFailed as failures:
         raise SystemExit("; ".join(map(str, failures.exceptions))) from None
     for line in lines(report):

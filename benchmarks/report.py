@@ -1,6 +1,6 @@
 """The figures in words, and against the targets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.measurement import Measurement
 from benchmarks.micro import BOOK_UPDATE, WHOLE_UPDATE
@@ -28,13 +28,12 @@ def lines(report: Report) -> Iterator[str]:
     if report.stages:
         yield ""
         yield from _stages(report)
-    for name, measurement in (
-        ("as fast as can be", report.stages.get("publish")),
-        ("paced", report.paced),
-    ):
-        if measurement is not None:
-            yield ""
-            yield from _delivery(name, measurement)
+    fast = [("as fast as can be", found) for found in report.stages.get("publish", [])]
+    paced = [] if report.paced is None else [("at a steady rate", report.paced)]
+    if fast or paced:
+        yield ""
+    for name, measurement in fast + paced:
+        yield _delivery(name, measurement)
     yield ""
     yield from _verdicts(report)
 
@@ -42,24 +41,34 @@ def lines(report: Report) -> Iterator[str]:
 def _stages(report: Report) -> Iterator[str]:
     yield f"{'stage':<9}{'frames/s':>10}{'us CPU/frame':>14}{'adds':>8}{'peak MiB':>10}"
     before = None
-    for name, found in report.stages.items():
-        cpu = found.cpu_us
+    for name, rounds in report.stages.items():
+        cpu = _cpu_us(rounds)
         adds = "" if before is None else f"{cpu - before:+.1f}"
         if name != "bare":
             before = cpu
-        yield (
-            f"{name:<9}{found.frames_per_second:>10,.0f}{cpu:>14.1f}{adds:>8}"
-            f"{found.peak_bytes / 2**20:>10.0f}  {_ADDS[name]}"
-        )
+        peak = max(found.peak_bytes for found in rounds) / 2**20
+        yield f"{name:<9}{_rate(rounds):>10,.0f}{cpu:>14.1f}{adds:>8}{peak:>10.0f}  {_ADDS[name]}"
     pinned = "on one core of its own" if report.pinned else "on any core"
-    yield f"each stage in a process {pinned}; frames of {report.frame_bytes:.0f} bytes on average"
-
-
-def _delivery(name: str, found: Measurement) -> Iterator[str]:
-    latency = ", ".join(f"{key} {ms:.1f}" for key, ms in found.latency_ms.items())
     yield (
+        f"each stage in a process {pinned}, the best of {len(rounds)} rounds; "
+        f"frames of {report.frame_bytes:.0f} bytes on average"
+    )
+
+
+def _rate(rounds: Sequence[Measurement]) -> float:
+    """Frames a second, undisturbed: what disturbs a round only ever adds."""
+    return max(found.frames_per_second for found in rounds)
+
+
+def _cpu_us(rounds: Sequence[Measurement]) -> float:
+    return min(found.cpu_us for found in rounds)
+
+
+def _delivery(name: str, found: Measurement) -> str:
+    latency = ", ".join(f"{key} {ms:.1f}" for key, ms in found.latency_ms.items())
+    return (
         f"{name}: {found.frames_per_second:,.0f} frames/s, {found.messages:,} messages, "
-        f"receive to acknowledgement, ms: {latency}"
+        f"ms from receipt to acknowledgement: {latency}"
     )
 
 
@@ -67,12 +76,14 @@ def _verdicts(report: Report) -> Iterator[str]:
     stages = report.stages
     if "bare" in stages and "publish" in stages:
         bare, whole = stages["bare"], stages["publish"]
-        ratio = whole.frames_per_second / bare.frames_per_second
-        per_core = bare.cpu_us / whole.cpu_us
-        yield (
-            f"{_word(ratio >= TARGET_RATIO)}: stored and acknowledged at {ratio:.2f} of the bare "
-            f"receive rate, wanted at least {TARGET_RATIO} (by CPU time {per_core:.2f})"
-        )
+        for ratio, by in (
+            (_rate(whole) / _rate(bare), "time"),
+            (_cpu_us(bare) / _cpu_us(whole), "CPU time, which others on the machine disturb less"),
+        ):
+            yield (
+                f"{_word(ratio >= TARGET_RATIO)}: stored and acknowledged at {ratio:.2f} of the "
+                f"bare receive rate, wanted at least {TARGET_RATIO}, by {by}"
+            )
     for name in (BOOK_UPDATE, WHOLE_UPDATE):
         if name in report.steps_us:
             us, wanted = report.steps_us[name], TARGET_UPDATE_US

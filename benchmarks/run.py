@@ -52,7 +52,7 @@ class Report:
     frame_bytes: float
     pinned: bool
     steps_us: dict[str, float] = field(default_factory=dict)
-    stages: dict[Stage, Measurement] = field(default_factory=dict)
+    stages: dict[Stage, list[Measurement]] = field(default_factory=dict)  # one each round
     paced: Measurement | None = None
     stored: list[Stored] = field(default_factory=list)
 
@@ -60,7 +60,8 @@ class Report:
     def losses(self) -> list[str]:
         """Why the run fails, in words; empty when nothing was lost or wrong."""
         found = []
-        measured = [*self.stages.values(), *([self.paced] if self.paced else [])]
+        measured = [measurement for rounds in self.stages.values() for measurement in rounds]
+        measured += [self.paced] if self.paced else []
         for measurement in measured:
             found += [f"{measurement.stage}: {n} {what}" for what, n in measurement.faults.items()]
             if measurement.missing:
@@ -72,8 +73,8 @@ class Report:
         return found
 
 
-def run(frames: int, only: frozenset[str], tell: Tell) -> Report:
-    """Measure what `only` names: `steps`, `stages`, the name of a stage, `paced`."""
+def run(frames: int, rounds: int, only: frozenset[str], tell: Tell) -> Report:
+    """Measure what `only` names: `steps`, stages by their names, `paced`."""
     source = load_source()
     tell(f"frames: {source.description}")
     laps = Laps(source)
@@ -86,23 +87,31 @@ def run(frames: int, only: frozenset[str], tell: Tell) -> Report:
         report.steps_us = microseconds(laps)
     if cores:
         os.sched_setaffinity(0, available[1:])
-    trio.run(_measure, laps, frames, only, cores, report, tell)
+    trio.run(_measure, laps, frames, rounds, only, cores, report, tell)
     return report
 
 
 async def _measure(
-    laps: Laps, frames: int, only: frozenset[str], cores: list[int], report: Report, tell: Tell
+    laps: Laps,
+    frames: int,
+    rounds: int,
+    only: frozenset[str],
+    cores: list[int],
+    report: Report,
+    tell: Tell,
 ) -> None:
+    stages = [stage for stage in STAGES if stage in only]
     work = prepare_work(laps, frames, per_burst=_BURST_FRAMES, seconds_between=0)
-    for stage in STAGES:
-        if stage in only:
-            tell(f"measuring {stage}")
+    for number in range(1, rounds + 1):
+        for stage in stages:
+            tell(f"round {number} of {rounds}: {stage}")
             if stage == "publish":
-                report.stages[stage] = await _collector(work, cores, report)
+                measurement = await _collector(work, cores, report)
             else:
-                report.stages[stage] = await run_stage(stage, work, cores=cores)
+                measurement = await run_stage(stage, work, cores=cores)
+            report.stages.setdefault(stage, []).append(measurement)
     if "paced" in only:
-        tell("measuring paced")
+        tell(f"{_PACED_RATE:,} frames/s for {_PACED_SECONDS} s")
         paced = prepare_work(
             laps,
             _PACED_RATE * _PACED_SECONDS,

@@ -126,7 +126,7 @@ STORED = Stored(expected=5, messages=5, books=1, wrong=0, problems=[])
 
 
 def report(measurement: Measurement, stored: Stored = STORED) -> Report:
-    return Report("", 1.0, True, stages={"publish": measurement}, stored=[stored])
+    return Report("", 1.0, True, stages={"publish": [measured(), measurement]}, stored=[stored])
 
 
 def test_a_run_without_a_loss_passes() -> None:

@@ -1,4 +1,4 @@
-"""Speed, measured as ratios within one run: `python -m benchmarks`, see `docs/benchmarks.md`.
+"""Speed, measured as ratios within one run: `python -m benchmarks`. See `README.md` beside this.
 
 A loopback exchange sends prepared frames as fast as they are read to one process after the
 other: to a bare trio-websocket loop, to each part of the way of a message, and to the whole

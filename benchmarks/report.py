@@ -50,7 +50,7 @@ def _stages(report: Report) -> Iterator[str]:
         yield f"{name:<9}{_rate(rounds):>10,.0f}{cpu:>14.1f}{adds:>8}{peak:>10.0f}  {_ADDS[name]}"
     pinned = "on one core of its own" if report.pinned else "on any core"
     yield (
-        f"each stage in a process {pinned}, the best of {len(rounds)} rounds; "
+        f"each stage in a process {pinned}, best round of {len(rounds)}; "
         f"frames of {report.frame_bytes:.0f} bytes on average"
     )
 

@@ -31,7 +31,7 @@ from tests.socket.nats_fixture import CURRENT, OLD, both_servers, open_nats
 from tests.socket.simulator_client import connect
 
 MIB = 1_048_576
-AWAY_SECONDS = {CURRENT: 3.0, OLD: 1.0}
+AWAY_SECONDS = {CURRENT: 10.0, OLD: 1.0}
 # One snapshot at the start and then none, except for a book that has to begin anew.
 NO_PERIODIC_SNAPSHOTS = msgspec.structs.replace(
     EXCHANGE, orderbook=OrderBookSettings(snapshot_interval_seconds=3_600)
@@ -195,7 +195,8 @@ async def test_what_a_full_backlog_drops_is_what_the_counters_say(
         await collector.trade_until(lambda: dropped["backlog_full", "trade"] > 100, orders=40)
         await nats.start()
         publisher = collector.state.publisher
-        await collector.trade_until(lambda: publisher.backlog_messages == 0)
+        # Without trading: on a busy machine the backlog could run over a second time.
+        await collector.delivered()
         lost = dict(dropped)
         for _ in range(5):
             await collector.trade(orders=3)

@@ -195,8 +195,7 @@ async def test_what_a_full_backlog_drops_is_what_the_counters_say(
         await collector.trade_until(lambda: dropped["backlog_full", "trade"] > 100, orders=40)
         await nats.start()
         publisher = collector.state.publisher
-        # Without trading: on a busy machine the backlog could run over a second time.
-        await collector.delivered()
+        await collector.trade_until(lambda: publisher.backlog_messages == 0)
         lost = dict(dropped)
         for _ in range(5):
             await collector.trade(orders=3)
@@ -214,9 +213,11 @@ async def test_what_a_full_backlog_drops_is_what_the_counters_say(
             if isinstance(message, OrderBook):
                 books.read(message)
         assert books.broken == set()
-        # Whoever reads on past the hole has a fresh start: one break and one snapshot for it.
-        assert set(books.snapshots.values()) == {2}
-        assert set(books.breaks.values()) == {1}
+        # Whoever reads on past the hole has a fresh start: a snapshot for each break. There is
+        # no break where the snapshot came before the next update, and on a busy machine the
+        # backlog can run over once more.
+        assert min(books.snapshots.values()) >= 2
+        assert all(books.breaks[key] < count for key, count in books.snapshots.items())
         assert missing_updates(books, witness) == lost["backlog_full", "orderbook"]
 
 

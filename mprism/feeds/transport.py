@@ -229,7 +229,7 @@ async def _secured(stream: trio.abc.Stream, host: str) -> trio.abc.Stream:
     )
     try:
         await secured.do_handshake()
-    except BaseException:
+    except BaseException:  # cancelled or not, nobody else closes it
         await trio.aclose_forcefully(stream)
         raise
     return secured

@@ -1,6 +1,7 @@
 """Connections to a real nats-server, and how they end."""
 
 import gc
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -154,3 +155,23 @@ async def test_what_nats_py_leaves_behind_is_told_and_ends_nothing() -> None:
             "log_level": "error",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"INFO []\r\n", b'INFO {"version":"dev"}\r\n', b"x" * 200_000, b"HTTP/1.1 400 Bad\r\n\r\n"],
+    ids=["no object", "no version", "no line", "a web server"],
+)
+async def test_what_is_no_nats_server_is_away(greeting: bytes) -> None:
+    async def greet(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(greeting)
+            await stream.receive_some()
+
+    async with open_loop(), trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, greet, 0)
+        port = listeners[0].socket.getsockname()[1]
+        with pytest.raises(BrokerAway):
+            async with open_connection(f"nats://127.0.0.1:{port}", connect_timeout=1.0):
+                pytest.fail("that is no NATS server")
+        nursery.cancel_scope.cancel()

@@ -88,7 +88,8 @@ async def open_collector(
     """Start `mprism run` for these exchanges and this broker; it is ended with the block."""
     _write_configuration(folder, simulators)
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "mprism", "run", "--config", str(folder)],
+        # -P: a file of the folder that the demo is run in must not stand for a package.
+        [sys.executable, "-P", "-m", "mprism", "run", "--config", str(folder)],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=_environment(nats_url),

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,7 @@ async def test_an_interrupted_demo_leaves_nothing_behind(
 
 
 async def test_the_demo_takes_nothing_that_is_meant_for_another_collector(tmp_path: Path) -> None:
+    (tmp_path / "trio.py").write_text("raise SystemExit")
     env = {
         "NATS_STREAM": "MINE",
         "LOG_LEVEL": "ERROR",
@@ -97,7 +99,15 @@ async def test_the_demo_takes_nothing_that_is_meant_for_another_collector(tmp_pa
         "HTTP_PROXY": "http://127.0.0.1:1",
         "ALL_PROXY": "http://127.0.0.1:1",
     }
-    result = await mprism(tmp_path, "demo", "--rate", "50", "--seconds", "1", env=env)
+    with trio.fail_after(2 * PATIENCE):
+        result = await trio.run_process(
+            [sys.executable, "-P", "-m", "mprism", "demo", "--rate", "50", "--seconds", "1"],
+            cwd=tmp_path,
+            env=environment(env),
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
     assert (result.returncode, result.stderr) == (0, b"")
 
 

@@ -207,6 +207,9 @@ async def test_every_kind_of_damage_on_every_stream(tmp_path: Path, market: str)
     ):
         (simulator,) = collector.simulators
         await collector.trade_until(lambda: collector.live)
+        # Whole updates of live books, however few there are among the damaged ones.
+        for _ in range(3):
+            await collector.trade(orders=2)
         channel = f"@{simulator.truth.channel}"
         for kind in kinds:
             await simulator.inject(MalformFrames(1, kind, channel))

@@ -5,12 +5,26 @@ from typing import NamedTuple
 import msgspec
 
 from mprism.schema.event import Event
+from mprism.schema.funding_rate import FundingRate
 from mprism.schema.levels import encode_levels
+from mprism.schema.liquidation import Liquidation
+from mprism.schema.long_short_ratio import AllAccountRatio, TopPositionRatio
+from mprism.schema.open_interest import OpenInterest
 from mprism.schema.orderbook import OrderBook
 from mprism.schema.subjects import subject_of, token_of
 from mprism.schema.trade import Trade
+from mprism.schema.volatility_index import VolatilityIndex
 
-AnyEvent = Trade | OrderBook
+AnyEvent = (
+    Trade
+    | OrderBook
+    | FundingRate
+    | OpenInterest
+    | Liquidation
+    | TopPositionRatio
+    | AllAccountRatio
+    | VolatilityIndex
+)
 """Every message kind; the tag `data_type` tells them apart."""
 
 _decoder = msgspec.json.Decoder(AnyEvent)

@@ -7,10 +7,12 @@ else of mprism.
 from mprism.simulator.binance import BinanceSimulator, Market, open_binance
 from mprism.simulator.faults import Fault, standard_faults
 from mprism.simulator.rules import Rules
+from mprism.simulator.simulator import AnySimulator
 from mprism.simulator.tape import Outcome, TradeRecord
 from mprism.simulator.truth import Truth
 
 __all__ = [
+    "AnySimulator",
     "BinanceSimulator",
     "Fault",
     "Market",

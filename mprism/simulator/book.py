@@ -8,6 +8,7 @@ opening book, gives the book at any update id.
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
+from itertools import pairwise
 
 from mprism.simulator.instrument import Instrument
 
@@ -79,30 +80,42 @@ class Book:
 
 
 class ChangeLog:
-    """Every change in order: update id (ascending), level key, new quantity in lots.
+    """Every change in order: update id, level key, new quantity in lots.
 
+    Ids ascend, but an exchange may begin anew with smaller ones; none is ever used twice.
     24 bytes a change; it grows for as long as the market moves.
     """
 
-    __slots__ = ("ids", "keys", "lots")
+    __slots__ = ("_beginnings", "ids", "keys", "lots")
 
     def __init__(self) -> None:
         self.ids = array("q")
         self.keys = array("q")
         self.lots = array("q")
+        self._beginnings = [0]  # where ids begin anew
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def append(self, update_id: int, key: int, lots: int) -> None:
         """Add the newest change."""
+        if self.ids and update_id < self.ids[-1]:
+            self._beginnings.append(len(self.ids))
         self.ids.append(update_id)
         self.keys.append(key)
         self.lots.append(lots)
 
+    def find(self, update_id: int) -> int:
+        """How many changes there were up to and with this id; 0 for an id that is not here."""
+        for start, end in pairwise((*self._beginnings, len(self.ids))):
+            count = bisect_right(self.ids, update_id, start, end)
+            if count > start and self.ids[count - 1] == update_id:
+                return count
+        return 0
+
 
 class Replay:
-    """The book at any update id, rebuilt from the opening book. Cheap for ascending ids."""
+    """The book at any update id, rebuilt from the opening book. Cheap when asked in order."""
 
     def __init__(self, opening: Book, log: ChangeLog) -> None:
         self._opening = opening
@@ -115,9 +128,8 @@ class Replay:
 
         Raises KeyError for an id that this book never had.
         """
-        end = bisect_right(self._log.ids, update_id)
-        known = self._log.ids[end - 1] if end else self._opening.update_id
-        if known != update_id:
+        end = self._log.find(update_id)
+        if not end and update_id != self._opening.update_id:
             raise KeyError(update_id)
         if end < self._applied:
             self._book = self._opening.copy()
@@ -128,7 +140,7 @@ class Replay:
         return self._book
 
     def states(self) -> Iterator[Book]:
-        """Every state in id order, from the opening book on; each changes with the next one."""
+        """Every state in order, from the opening book on; each changes with the next one."""
         yield self.at(self._opening.update_id)
         for i in range(len(self._log)):
             yield self.at(self._log.ids[i])

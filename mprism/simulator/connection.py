@@ -8,6 +8,8 @@ import socket
 import struct
 import time
 from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 from wsproto import WSConnection
@@ -15,17 +17,16 @@ from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from mprism.simulator.framefaults import FrameFaults
+from mprism.simulator.lifetime import grow_old, keep_alive, keep_time, watch_idleness
 from mprism.simulator.outbox import Outbox
 from mprism.simulator.receipts import Receipts
 from mprism.simulator.rules import Rules
-from mprism.simulator.session import PolicyBreachError, Session
+from mprism.simulator.session import POLICY_VIOLATION, PolicyBreachError, Reply, Session
 from mprism.simulator.subscribers import Subscribers
 from mprism.simulator.tape import Outcome
 from mprism.simulator.wire import Publication, frame
 
-GOING_AWAY = 1001
 ABNORMAL = 1006
-POLICY_VIOLATION = 1008
 GOODBYE_SECONDS = 1.0  # for the client to answer a close frame
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -47,6 +48,8 @@ class Connection:
         self.outbox = Outbox(transport)
         self.faults = FrameFaults(counts)
         self.closed = trio.Event()
+        self.heard = trio.Event()  # the client's next message
+        self.active_at = trio.current_time()  # when data last went either way
         self._transport = transport
         self._protocol = protocol
         self._subscribers = subscribers
@@ -70,11 +73,12 @@ class Connection:
             outcome, data = self.faults.apply(publication, self.session)
             if data:
                 self._counts["frames_sent"] += 1
+                self.active_at = trio.current_time()
         self.outbox.put(data)
         if publication.updates is not None and outcome is Outcome.SENT:
             publication.updates.append(publication.update_id)
-        if publication.tape is not None:
-            self._receipts.note(publication.tape, publication.index, outcome)
+        for tape, index in publication.records:
+            self._receipts.note(tape, index, outcome)
         if self.outbox.unsent_bytes > self._rules.max_unsent_bytes:
             self._counts["slow_clients"] += 1
             self.drop()
@@ -83,6 +87,20 @@ class Connection:
         """Send a text message that belongs to no stream; a silence delays it."""
         self.outbox.put(frame(payload))
 
+    def reply(self, source: Callable[[], Sequence[Reply]]) -> None:
+        """Send what the session says, or end the connection if it wants that."""
+        try:
+            replies = source()
+        except PolicyBreachError as breach:
+            self._counts["policy_breaches"] += 1
+            self.hang_up(breach.code, str(breach))
+            return
+        for reply in replies:
+            if isinstance(reply, Publication):
+                self.publish(reply)
+            else:
+                self.send_text(reply)
+
     async def run(self) -> None:
         """Serve the client until either side ends the connection."""
         self._subscribers.add(self)
@@ -90,8 +108,10 @@ class Connection:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
-                nursery.start_soon(self._keep_alive)
-                nursery.start_soon(self._grow_old)
+                nursery.start_soon(keep_alive, self, self._rules, self._counts)
+                nursery.start_soon(grow_old, self, self._rules, self._counts)
+                nursery.start_soon(watch_idleness, self, self._rules, self._counts)
+                nursery.start_soon(keep_time, self)
                 with self._reading:
                     await self._read()
                     await self.outbox.flushed()
@@ -156,14 +176,12 @@ class Connection:
 
     def _answer(self, text: str) -> None:
         before = set(self.session.delivered)
-        try:
-            self.send_text(self.session.receive(text))
-        except PolicyBreachError as breach:
-            self._counts["policy_breaches"] += 1
-            self.hang_up(POLICY_VIOLATION, str(breach))
+        self.reply(partial(self.session.receive, text))
         after = set(self.session.delivered)
         self._subscribers.unsubscribe(self, before - after)
         self._subscribers.subscribe(self, after - before)
+        self.heard.set()
+        self.heard = trio.Event()
 
     def _admits_another(self) -> bool:
         """Count a frame of the client's; False if nothing that it says matters any more."""
@@ -173,20 +191,8 @@ class Connection:
                 self._counts["inbound_limit_breaches"] += 1
             self.hang_up(POLICY_VIOLATION, "Too many requests")
         self._inbound.append(now)
+        self.active_at = now
         return not self._leaving
-
-    async def _keep_alive(self) -> None:
-        while True:
-            await trio.sleep(self._rules.ping_interval)
-            if not await self.confirm(self._rules.pong_timeout):
-                self._counts["pong_timeouts"] += 1
-                self.hang_up(POLICY_VIOLATION, "Pong timeout")
-                return
-
-    async def _grow_old(self) -> None:
-        await trio.sleep(self._rules.max_age)
-        self._counts["connections_of_age"] += 1
-        await self.close(GOING_AWAY)
 
     async def confirm(self, timeout: float) -> bool:
         """Send a ping; True once the client has read everything written up to it."""

@@ -1,9 +1,11 @@
 """Faults that the simulator can be told to make, and a schedule of one of each.
 
 A frame fault counts on every connection that is open when it is injected, and takes the
-next data frames whose stream name contains `matching`. A REST fault counts for the market.
+next data frames whose stream name contains `matching`. A session fault counts on every open
+connection as well. A REST fault counts for the REST interface, a market fault for everything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -132,20 +134,61 @@ class SlowAnswer:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class MissingSnapshot:
+    """Leave out the book that opens a subscription, the next times: an update comes first."""
+
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OmitChannels:
+    """Leave the next channels out of the answer to a subscription, and never serve them."""
+
+    count: int = 1
+    matching: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseArguments:
+    """Answer the next arguments of a subscription with an error of their own."""
+
+    count: int = 1
+    matching: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetSequence:
+    """Let the ids of all books go on from smaller ones, as after maintenance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Announce that the platform is locked, and that it is open again after so long."""
+
+    seconds: float = 1.0
+
+
 FrameFault = LoseFrames | RepeatFrames | FragmentFrames | MalformFrames
-ConnectionFault = Close | Reset | Silence | ServerShutdown | FrameFault
+SessionFault = MissingSnapshot | OmitChannels | RefuseArguments
+ConnectionFault = Close | Reset | Silence | ServerShutdown | FrameFault | SessionFault
+MarketFault = ResetSequence | Maintenance
 RestFault = StaleSnapshot | Throttle | Ban | ServerError | SlowAnswer
-Fault = ConnectionFault | RefuseConnections | RestFault
+Fault = ConnectionFault | RefuseConnections | RestFault | MarketFault
 
 Schedule = tuple[tuple[float, Fault], ...]
 """(seconds after the simulator was opened, fault), in order of time."""
 
 
-def standard_faults(seconds: float) -> Schedule:
-    """A schedule for a run of this length with every kind of fault, and time to recover.
+def standard_faults(
+    seconds: float, *, books: str = "@depth", own: Sequence[tuple[float, Fault]] = ()
+) -> Schedule:
+    """A schedule for a run of this length with every common fault, and time to recover.
 
-    Losses come right after REST faults, so that the snapshot which repairs them meets the
-    fault. Nothing happens in the last eighth of the run.
+    `books` is the text in the names of all book streams. `own` are (share of the run, fault),
+    the faults that the exchange has for itself. Losses come right after REST faults, so that
+    the snapshot which repairs them meets the fault. Nothing happens in the last eighth of
+    the run.
     """
     shares: tuple[tuple[float, Fault], ...] = (
         (0.12, RepeatFrames(3)),
@@ -154,18 +197,20 @@ def standard_faults(seconds: float) -> Schedule:
         (0.21, MalformFrames(1, "wrong_types")),
         (0.24, LoseFrames(2)),
         (0.28, StaleSnapshot(1)),
-        (0.28, LoseFrames(1, "@depth")),
+        (0.28, LoseFrames(1, books)),
         (0.34, Close(1001)),
         (0.42, MalformFrames(1, "missing_field")),
         (0.44, MalformFrames(1, "binary")),
         (0.46, Throttle(1)),
-        (0.46, LoseFrames(1, "@depth")),
+        (0.46, LoseFrames(1, books)),
         (0.52, ServerError(503)),
-        (0.52, LoseFrames(1, "@depth")),
+        (0.52, LoseFrames(1, books)),
         (0.56, Reset()),
         (0.64, Silence(min(5.0, seconds / 6))),
         (0.82, SlowAnswer(min(1.0, seconds / 20))),
-        (0.82, LoseFrames(1, "@depth")),
+        (0.82, LoseFrames(1, books)),
         (0.86, MalformFrames(1, "bad_utf8")),
+        *own,
     )
-    return tuple((share * seconds, fault) for share, fault in shares)
+    in_order = sorted(shares, key=lambda entry: entry[0])
+    return tuple((share * seconds, fault) for share, fault in in_order)

@@ -2,16 +2,20 @@
 
 import trio
 
-from mprism.simulator.connection import GOING_AWAY, Connection
+from mprism.simulator.connection import Connection
 from mprism.simulator.damage import damaged
 from mprism.simulator.faults import (
     Close,
     ConnectionFault,
     MalformFrames,
+    MissingSnapshot,
+    OmitChannels,
+    RefuseArguments,
     Reset,
     ServerShutdown,
     Silence,
 )
+from mprism.simulator.lifetime import GOING_AWAY
 
 
 async def inflict(fault: ConnectionFault, connection: Connection, time_us: int) -> None:
@@ -33,6 +37,8 @@ async def inflict(fault: ConnectionFault, connection: Connection, time_us: int) 
                 with trio.move_on_after(fault.close_after):
                     await connection.closed.wait()
                 await connection.close(GOING_AWAY)
+        case MissingSnapshot() | OmitChannels() | RefuseArguments():
+            connection.session.inject(fault)
         case MalformFrames(kind="bad_utf8"):
             await connection.end_with(damaged(b"", "bad_utf8"))
         case _:

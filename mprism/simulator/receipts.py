@@ -1,4 +1,4 @@
-"""Which trades a client has provably read.
+"""Which trades and values a client has provably read.
 
 A client answers pings in the order of what it reads, so the answer to a ping confirms every
 frame that was written before it.
@@ -7,13 +7,14 @@ frame that was written before it.
 import trio
 
 from mprism.simulator.tape import Outcome, Tape
+from mprism.simulator.values import ValueTape
 
-_Runs = dict[Tape, list[list[int]]]
-"""Trades by tape, as runs [first index, last index]."""
+_Runs = dict[Tape | ValueTape, list[list[int]]]
+"""Records by tape, as runs [first index, last index]."""
 
 
 class Receipt:
-    """One ping and the trades that its answer confirms."""
+    """One ping and the records that its answer confirms."""
 
     __slots__ = ("_runs", "confirmed", "settled")
 
@@ -32,15 +33,15 @@ class Receipt:
 
 
 class Receipts:
-    """The trades written on one connection and the pings that were sent among them."""
+    """The records written on one connection and the pings that were sent among them."""
 
     def __init__(self) -> None:
         self._runs: _Runs = {}
         self._pings: dict[bytes, Receipt] = {}
         self._last_stamp = 0
 
-    def note(self, tape: Tape, index: int, outcome: Outcome) -> None:
-        """A trade got as far as `outcome` on this connection."""
+    def note(self, tape: Tape | ValueTape, index: int, outcome: Outcome) -> None:
+        """A record got as far as `outcome` on this connection."""
         tape.note(index, outcome)
         if outcome is not Outcome.SENT:
             return

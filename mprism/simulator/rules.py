@@ -1,5 +1,6 @@
 """The limits that a simulated exchange enforces. Durations are in seconds."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,5 +19,10 @@ class Rules:
     max_age: float = 86_400.0  # of a connection
     connection_attempts: int = 300
     connection_window: float = 300.0
+    max_connections: int = 10_000  # open at a time
+    requests: int = 1_000_000  # of one connection, each window; where the exchange counts them
+    request_window: float = 3_600.0
+    idle_timeout: float = math.inf  # nothing received and nothing sent of any stream
+    idle_code: int = 1000  # the close code after that
     confirm_timeout: float = 5.0  # how long a fault waits for its ping to be answered
     max_unsent_bytes: int = 64 * 1024 * 1024  # a client that reads too slowly is cut off

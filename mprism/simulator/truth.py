@@ -11,16 +11,23 @@ from dataclasses import dataclass
 
 from mprism.simulator.book import Book, ChangeLog, Replay
 from mprism.simulator.tape import Outcome, Tape, TradeRecord
+from mprism.simulator.values import ValueTape
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolTruth:
-    """One symbol: the book before its first change, the changes, the trades by channel, updates."""
+    """One symbol: the book before its first change, the changes, the trades by channel, updates.
+
+    Prices and quantities are in the exchange's own units. A quantity on the wire times
+    `quantity_factor` is one in `quantity_unit`: `base` for the base currency, or `contracts`.
+    """
 
     opening: Book
     log: ChangeLog
     tapes: Mapping[str, Tape]
     updates: list[int]  # last ids of the updates that were written whole, as they were
+    quantity_unit: str = "base"
+    quantity_factor: str = "1"
 
 
 class Truth:
@@ -31,16 +38,37 @@ class Truth:
     USD-M.
     """
 
-    def __init__(self, exchange: str, channel: str, symbols: Mapping[str, SymbolTruth]) -> None:
+    def __init__(
+        self,
+        exchange: str,
+        channel: str,
+        symbols: Mapping[str, SymbolTruth],
+        values: Sequence[ValueTape] = (),
+    ) -> None:
         self.exchange = exchange
         self.channel = channel
         self._symbols = symbols
+        self._values = values
         self._replays = {name: Replay(s.opening, s.log) for name, s in symbols.items()}
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """The symbols that have a market."""
         return tuple(self._symbols)
+
+    @property
+    def data_types(self) -> frozenset[str]:
+        """The types of data that the market gives, by their published names."""
+        return frozenset(("orderbook", "trade", *(tape.data_type for tape in self._values)))
+
+    def values(self) -> Iterator[ValueTape]:
+        """Everything that is neither a trade nor a book: a tape per data type and symbol."""
+        return iter(self._values)
+
+    def contract(self, symbol: str) -> tuple[str, str]:
+        """The unit of published quantities, and the factor that makes them of those sent."""
+        truth = self._symbols[symbol]
+        return truth.quantity_unit, truth.quantity_factor
 
     def tape(self, symbol: str, channel: str | None = None) -> Tape:
         """All trades of a symbol. Raises KeyError for an unknown symbol or channel."""
@@ -73,12 +101,12 @@ class Truth:
     def book_at(self, symbol: str, update_id: int) -> Book:
         """The true book right after `update_id`; it changes with the next call for the symbol.
 
-        Cheap when ids ascend. Raises KeyError for an id that this book never had, which no
+        Cheap when asked in order. Raises KeyError for an id that this book never had, which no
         client can have learned from the simulator.
         """
         return self._replays[symbol].at(update_id)
 
     def states(self, symbol: str) -> Iterator[Book]:
-        """Every state of a book in id order; each changes with the next one."""
+        """Every state of a book in order; each changes with the next one."""
         truth = self._symbols[symbol]
         return Replay(truth.opening, truth.log).states()

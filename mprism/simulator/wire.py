@@ -3,10 +3,14 @@
 Server frames are not masked (RFC 6455, section 5.1), so a header and the payload are all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import pack
 
 from mprism.simulator.tape import Tape
+from mprism.simulator.values import ValueTape
+
+Record = tuple[Tape | ValueTape, int]
+"""A trade or a value: its tape and its index there."""
 
 FINAL = 0x80
 CONTINUATION, TEXT, BINARY = 0x0, 0x1, 0x2
@@ -37,17 +41,16 @@ class Publication:
     """One message of one stream, encoded when the first connection asks for it.
 
     `encode` gets the number of microseconds in a unit of time (1000 for milliseconds) and
-    returns the bare JSON. `tape` and `index` say which trade it is, if it is one; `update_id`
-    goes into `updates` once the message is written whole, if it is an update of a book.
+    returns the bare JSON. `records` are the trades and values that it holds; `update_id` goes
+    into `updates` once the message is written whole, if it is an update of a book.
     """
 
     __slots__ = (
         "_encode",
         "_frames",
         "_payloads",
-        "index",
+        "records",
         "stream",
-        "tape",
         "update_id",
         "updates",
     )
@@ -56,15 +59,13 @@ class Publication:
         self,
         stream: str,
         encode: Callable[[int], bytes],
-        tape: Tape | None = None,
-        index: int = 0,
+        records: Sequence[Record] = (),
         *,
         updates: list[int] | None = None,
         update_id: int = 0,
     ) -> None:
         self.stream = stream
-        self.tape = tape
-        self.index = index
+        self.records = records
         self.updates = updates
         self.update_id = update_id
         self._encode = encode

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from mprism.simulator.binance.session import BinanceSession
-from mprism.simulator.binance.target import Target, UnknownPathError, parse_target
+from mprism.simulator.binance.target import Target, parse_target
 from mprism.simulator.binance.venue import SPOT, USDM, Venue
-from mprism.simulator.session import PolicyBreachError
+from mprism.simulator.session import PolicyBreachError, UnknownPathError
 
 SYMBOLS = ("btcusdt", "测试币usdt")
 
@@ -22,7 +22,8 @@ def open_session(venue: Venue = SPOT, target: str = "/stream") -> BinanceSession
 
 def ask(session: BinanceSession, request: object) -> Any:
     text = request if isinstance(request, str) else msgspec.json.encode(request).decode()
-    return msgspec.json.decode(session.receive(text))
+    (answer,) = session.receive(text)
+    return msgspec.json.decode(answer)
 
 
 @pytest.mark.parametrize(

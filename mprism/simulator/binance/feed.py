@@ -108,7 +108,7 @@ class SymbolFeed(ABC):
 
     def _publish(self, encode: EncodeTrade, tape: Tape, index: int, now_us: int) -> None:
         name = self._stream + tape.stream
-        self._ready.append(Publication(name, partial(encode, tape, index, now_us), tape, index))
+        self._ready.append(Publication(name, partial(encode, tape, index, now_us), [(tape, index)]))
 
     @abstractmethod
     def _encode_depth(self, change: DepthChange, now_us: int) -> Callable[[int], bytes]: ...

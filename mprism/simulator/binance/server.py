@@ -1,22 +1,23 @@
-"""Opening and closing a simulated Binance market: two listeners on loopback, a clock."""
+"""Opening and closing a simulated Binance market."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 
 import trio
 
 from mprism.simulator.binance.catalog import select
 from mprism.simulator.binance.market import BinanceMarket
-from mprism.simulator.binance.simulator import BinanceSimulator
+from mprism.simulator.binance.rest import BinanceRest
+from mprism.simulator.binance.session import BinanceSession
+from mprism.simulator.binance.target import parse_target
 from mprism.simulator.binance.venue import VENUES, Market
 from mprism.simulator.faults import Fault
-from mprism.simulator.http import serve_http
 from mprism.simulator.rules import Rules
-from mprism.simulator.websocket import WebSocketServer
+from mprism.simulator.simulator import Simulator, open_simulator
 
-LOOPBACK = "127.0.0.1"
+BinanceSimulator = Simulator[BinanceMarket, BinanceRest]
 
 
 @asynccontextmanager
@@ -40,6 +41,7 @@ async def open_binance(
     """
     venue = VENUES[market]
     rules = rules or venue.rules
+    counts: Counter[str] = Counter()
     state = BinanceMarket(
         venue,
         select(venue.catalog, tuple(symbols)),
@@ -48,27 +50,27 @@ async def open_binance(
         levels=levels,
         start_us=time.time_ns() // 1_000 if start_ms is None else start_ms * 1_000,
     )
-    (websocket_listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
-    (rest_listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
-    simulator = BinanceSimulator(
-        venue,
+    served = {
+        f"{symbol.lower()}@{channel}": route
+        for symbol in state.feeds
+        for channel, route in venue.channels.items()
+    }
+
+    def open_session(target: str) -> BinanceSession:
+        return BinanceSession(
+            parse_target(venue, target),
+            served,
+            nested_errors=venue.nested_errors,
+            max_streams=rules.max_streams,
+        )
+
+    async with open_simulator(
         state,
-        rules,
-        f"ws://{LOOPBACK}:{_port(websocket_listener)}",
-        f"http://{LOOPBACK}:{_port(rest_listener)}",
-    )
-    websocket = WebSocketServer(simulator.admit, simulator.subscribers, rules, simulator.counts)
-    http = partial(serve_http, respond=simulator.rest.respond)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, websocket.serve, [websocket_listener])
-        nursery.start_soon(trio.serve_listeners, http, [rest_listener])
-        if rate:
-            nursery.start_soon(simulator.run_clock)
-        nursery.start_soon(simulator.run_schedule, schedule)
+        BinanceRest(venue, state, rules, counts, trio.current_time),
+        open_session,
+        rules=rules,
+        counts=counts,
+        running=rate > 0,
+        schedule=schedule,
+    ) as simulator:
         yield simulator
-        nursery.cancel_scope.cancel()
-
-
-def _port(listener: trio.SocketListener) -> int:
-    port: int = listener.socket.getsockname()[1]
-    return port

@@ -15,10 +15,10 @@ from mprism.simulator.binance import payloads
 from mprism.simulator.binance.requests import RefusedError, Request, read_request
 from mprism.simulator.binance.target import Target
 from mprism.simulator.binance.venue import Route
-from mprism.simulator.session import PolicyBreachError
+from mprism.simulator.session import PassiveSession, PolicyBreachError
 
 
-class BinanceSession:
+class BinanceSession(PassiveSession):
     """The state of one connection. `served` are the names of the streams that exist."""
 
     def __init__(
@@ -43,18 +43,18 @@ class BinanceSession:
         """The subscribed streams that exist and belong to the connection's route."""
         return [name for name in self._streams if self._served.get(name) == self._route]
 
-    def receive(self, text: str) -> bytes:
-        """The answer to a request. Raises PolicyBreachError for too many streams."""
+    def receive(self, text: str) -> tuple[bytes]:
+        """The one answer to a request. Raises PolicyBreachError for too many streams."""
         request: Request | None = None
         try:
             request = read_request(text)
-            return msgspec.json.encode({"result": self._result(request), "id": request.id})
+            return (msgspec.json.encode({"result": self._result(request), "id": request.id}),)
         except RefusedError as refused:
             error: dict[str, Any] = {"code": refused.code, "msg": refused.msg}
             answer: dict[str, Any] = {"error": error} if self._nested_errors else error
             if request is not None:
                 answer["id"] = request.id
-            return msgspec.json.encode(answer)
+            return (msgspec.json.encode(answer),)
 
     def shutdown_notice(self, time_us: int) -> bytes:
         """`serverShutdown`, in the form in which the connection gets its data."""

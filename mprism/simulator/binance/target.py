@@ -4,13 +4,10 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from mprism.simulator.binance.venue import Route, Venue
+from mprism.simulator.session import UnknownPathError
 
 MICROSECOND = 1
 MILLISECOND = 1_000
-
-
-class UnknownPathError(Exception):
-    """There is no stream server at this path."""
 
 
 class Target(NamedTuple):

@@ -1,33 +1,50 @@
-"""One running simulated market: what tests and the demo hold in their hands."""
+"""One running simulated exchange: what tests and the demo hold in their hands."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 import trio
 
-from mprism.simulator.binance.market import BinanceMarket
-from mprism.simulator.binance.rest import BinanceRest
-from mprism.simulator.binance.session import BinanceSession
-from mprism.simulator.binance.target import UnknownPathError, parse_target
-from mprism.simulator.binance.venue import Venue
 from mprism.simulator.connection import Connection
-from mprism.simulator.faults import Fault, RefuseConnections, RestFault
+from mprism.simulator.exchange import ExchangeMarket
+from mprism.simulator.faults import Fault, MarketFault, RefuseConnections, RestFault
+from mprism.simulator.http import Request, Response, serve_http
 from mprism.simulator.injection import inflict
 from mprism.simulator.rules import Rules
-from mprism.simulator.session import PolicyBreachError
+from mprism.simulator.session import OpenSession, PolicyBreachError, Session, UnknownPathError
 from mprism.simulator.subscribers import Subscribers
 from mprism.simulator.truth import Truth
-from mprism.simulator.websocket import Refusal
+from mprism.simulator.websocket import Refusal, WebSocketServer
 from mprism.simulator.wire import Publication
 
+LOOPBACK = "127.0.0.1"
 CLOCK_SECONDS = 0.01
 RECOVERY_SECONDS = 10.0  # a scheduled fault waits so long for clients to be back
 CONFIRM_SECONDS = 10.0
 
 
-class BinanceSimulator:
-    """One running market.
+class RestInterface(Protocol):
+    """The REST side of an exchange."""
+
+    def inject(self, fault: RestFault) -> None:
+        """Make `fault` from now on."""
+
+    def respond(self, request: Request) -> Response:
+        """The answer to one request."""
+
+
+MarketT_co = TypeVar("MarketT_co", bound=ExchangeMarket, covariant=True)
+RestT_co = TypeVar("RestT_co", bound=RestInterface, covariant=True)
+MarketT = TypeVar("MarketT", bound=ExchangeMarket)
+RestT = TypeVar("RestT", bound=RestInterface)
+
+
+class Simulator(Generic[MarketT_co, RestT_co]):
+    """One running exchange. Made by `open_simulator`.
 
     `websocket_url` and `rest_url` are bases without a path. `counts` says what was done:
     `connections_opened`, `frames_sent`, `requests_429`, `inbound_limit_breaches` and so on;
@@ -36,27 +53,24 @@ class BinanceSimulator:
 
     def __init__(
         self,
-        venue: Venue,
-        market: BinanceMarket,
+        market: MarketT_co,
+        rest: RestT_co,
+        open_session: OpenSession,
         rules: Rules,
+        counts: Counter[str],
         websocket_url: str,
         rest_url: str,
     ) -> None:
-        self.exchange = venue.exchange
+        self.exchange = market.exchange
         self.market = market
+        self.rest = rest
         self.truth: Truth = market.truth()
         self.websocket_url = websocket_url
         self.rest_url = rest_url
-        self.counts: Counter[str] = Counter()
+        self.counts = counts
         self.subscribers = Subscribers()
-        self.rest = BinanceRest(venue, market, rules, self.counts, trio.current_time)
-        self._venue = venue
+        self._open_session = open_session
         self._rules = rules
-        self._served = {
-            f"{symbol.lower()}@{channel}": route
-            for symbol in market.feeds
-            for channel, route in venue.channels.items()
-        }
         self._stopped = trio.Event()
         self._refusals: deque[int] = deque()
         self._attempts: deque[float] = deque(maxlen=rules.connection_attempts)
@@ -66,9 +80,7 @@ class BinanceSimulator:
 
         Returns when everything that this caused has been written to the sockets.
         """
-        for feed in self.market.feeds.values():
-            for _ in range(orders):
-                feed.order(self.market.now_us)
+        self.market.trade(orders)
         self._advance(self.market.now_us + milliseconds * 1_000)
         for connection in self.subscribers.connections.copy():
             if not connection.outbox.silent:
@@ -86,6 +98,10 @@ class BinanceSimulator:
         self.counts[f"fault_{type(fault).__name__}"] += 1
         if isinstance(fault, RestFault):
             self.rest.inject(fault)
+            return 1
+        if isinstance(fault, MarketFault):
+            for publication in self.market.inject(fault):
+                self._send(publication)
             return 1
         if isinstance(fault, RefuseConnections):
             self._refusals.extend([fault.status] * fault.count)
@@ -117,7 +133,7 @@ class BinanceSimulator:
                 nursery.start_soon(confirm, connection)
         return not unread
 
-    def admit(self, target: str) -> BinanceSession | Refusal:
+    def admit(self, target: str) -> Session | Refusal:
         """Decide about a WebSocket handshake."""
         now = trio.current_time()
         if self._refusals:
@@ -125,14 +141,11 @@ class BinanceSimulator:
         recent = self._attempts.maxlen == len(self._attempts)
         if recent and now - self._attempts[0] < self._rules.connection_window:
             return Refusal(429)
+        if len(self.subscribers.connections) >= self._rules.max_connections:
+            return Refusal(429)
         self._attempts.append(now)
         try:
-            return BinanceSession(
-                parse_target(self._venue, target),
-                self._served,
-                nested_errors=self._venue.nested_errors,
-                max_streams=self._rules.max_streams,
-            )
+            return self._open_session(target)
         except UnknownPathError:
             return Refusal(404)
         except PolicyBreachError:
@@ -164,3 +177,50 @@ class BinanceSimulator:
     def _send(self, publication: Publication) -> None:
         for connection in self.subscribers.of(publication.stream):
             connection.publish(publication)
+
+
+AnySimulator = Simulator[ExchangeMarket, RestInterface]
+
+
+@asynccontextmanager
+async def open_simulator(
+    market: MarketT,
+    rest: RestT,
+    open_session: OpenSession,
+    *,
+    rules: Rules,
+    counts: Counter[str],
+    running: bool,
+    schedule: Sequence[tuple[float, Fault]],
+) -> AsyncIterator[Simulator[MarketT, RestT]]:
+    """Serve a market on two free loopback ports until the block ends.
+
+    `counts` is the one that `rest` counts in. Unless it is `running`, the market's time
+    passes only by `step`.
+    """
+    (websocket_listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
+    (rest_listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
+    simulator = Simulator(
+        market,
+        rest,
+        open_session,
+        rules,
+        counts,
+        f"ws://{LOOPBACK}:{_port(websocket_listener)}",
+        f"http://{LOOPBACK}:{_port(rest_listener)}",
+    )
+    websocket = WebSocketServer(simulator.admit, simulator.subscribers, rules, counts)
+    http = partial(serve_http, respond=rest.respond)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, websocket.serve, [websocket_listener])
+        nursery.start_soon(trio.serve_listeners, http, [rest_listener])
+        if running:
+            nursery.start_soon(simulator.run_clock)
+        nursery.start_soon(simulator.run_schedule, schedule)
+        yield simulator
+        nursery.cancel_scope.cancel()
+
+
+def _port(listener: trio.SocketListener) -> int:
+    port: int = listener.socket.getsockname()[1]
+    return port

@@ -13,6 +13,9 @@ class Rules:
     inbound_per_second: int  # pings, pongs and requests of one connection
     weight_limit: int  # of REST requests, each window
     weight_window: float = 60.0
+    statistics_limit: int = 1_000  # Binance: requests of /futures/data, each `pool_window`
+    funding_limit: int = 500  # Binance: requests of fundingInfo, each `pool_window`
+    pool_window: float = 300.0
     breaches_before_ban: int = 10  # requests sent in spite of a 429
     ban_seconds: int = 120
     max_streams: int = 1024

@@ -5,6 +5,8 @@ delisted ones, a symbol that is not ASCII, delivery contracts, a share. A market
 for those that the simulator was opened with; the others are listed and never move.
 """
 
+from collections.abc import Mapping
+
 from mprism.simulator.instrument import Grid, Instrument
 
 _TICK_2 = Grid(8, 1_000_000)
@@ -19,6 +21,8 @@ _LOT_0 = Grid(8, 100_000_000)
 SPOT: tuple[Instrument, ...] = (
     Instrument("BTCUSDT", "BTC", "USDT", _TICK_2, _LOT_5, 6_512_345, 40_000),
     Instrument("ETHUSDT", "ETH", "USDT", _TICK_2, _LOT_4, 312_345, 9_000),
+    Instrument("ETHUSDC", "ETH", "USDC", _TICK_2, _LOT_4, 312_355, 4_000),
+    Instrument("BTCFDUSD", "BTC", "FDUSD", _TICK_2, _LOT_5, 6_512_400, 9_000),
     Instrument("SOLUSDT", "SOL", "USDT", _TICK_2, Grid(8, 100_000), 15_432, 20_000),
     Instrument("NKNUSDT", "NKN", "USDT", _TICK_4, _LOT_0, 3_521, 4_000),
     Instrument("BLZETH", "BLZ", "ETH", _TICK_8, _LOT_0, 6_547, 1_500, quiet=True),
@@ -51,6 +55,10 @@ USDM: tuple[Instrument, ...] = (
     Instrument("KEEPUSDT", "KEEP", "USDT", Grid(4), Grid(0), 3_100, 500, status="SETTLING"),
     Instrument("NEWUSDT", "NEW", "USDT", Grid(4), Grid(0), 1_000, 500, status="PENDING_TRADING"),
 )
+
+
+FUNDING_HOURS: Mapping[str, int] = {"SUSHIUSDT": 4, "CTKUSDT": 8, "KEEPUSDT": 1}
+"""Hours between two settlements, of the contracts whose interval or bounds were adjusted."""
 
 
 def select(catalog: tuple[Instrument, ...], symbols: tuple[str, ...]) -> tuple[Instrument, ...]:

@@ -14,6 +14,7 @@ from operator import attrgetter
 from random import Random
 
 from mprism.simulator.binance import payloads
+from mprism.simulator.binance.liquidations import Liquidations
 from mprism.simulator.binance.payloads import DepthChange
 from mprism.simulator.market import SymbolMarket, TakerOrder
 from mprism.simulator.tape import NON_MARKET_FILLS, Tape
@@ -141,13 +142,15 @@ class SpotFeed(SymbolFeed):
 class UsdmFeed(SymbolFeed):
     """USD-M: every fill at once, and aggregates of successive fills at one price every 100 ms.
 
-    Fills that are no trades of the book take trade ids too, but are in no aggregate.
+    Fills that are no trades of the book take trade ids too, but are in no aggregate. Some
+    orders are liquidations.
     """
 
     def __init__(
         self, market: SymbolMarket, random: Random, depths: Mapping[str, int], offset_us: int
     ) -> None:
         super().__init__(market, random, depths, offset_us)
+        self.liquidations = Liquidations(market.instrument, Random(random.random()))
         self._gathered: list[_Gathered] = []
 
     def due(self, now_us: int) -> list[Publication]:
@@ -163,6 +166,7 @@ class UsdmFeed(SymbolFeed):
 
     def _record(self, order: TakerOrder, now_us: int) -> int:
         before = len(self._gathered)
+        self.liquidations.note(order, now_us)
         maker = order.buyer_is_maker
         for fill in order.fills:
             index = self.trades.append(fill.price, fill.lots, maker, now_us)

@@ -1,4 +1,4 @@
-"""Liquidations of USD-M contracts, and those of COIN-M that come with them.
+"""Liquidations of contracts: which orders are one, and which of those are told.
 
 A liquidation is a taker order of the simulated market, so its fills are trades as well. The
 exchange tells at most one a second of each symbol, the newest; the others are never told.
@@ -10,10 +10,10 @@ from typing import NamedTuple
 from mprism.simulator.instrument import Grid, Instrument
 from mprism.simulator.market import TakerOrder
 
+ALL_LIQUIDATIONS = "!forceOrder@arr"
 WINDOW_US = 1_000_000
 PAUSE_US = (300_000, 2_500_000)  # between two liquidations of a symbol
 UNFILLED_SHARE = 0.2  # of liquidations: the order did not find all that it wanted
-COINM_PAUSE_US = (1_500_000, 4_000_000)
 
 COINM = (
     Instrument("BTCUSD_PERP", "BTC", "USD", Grid(1), Grid(0), 651_234, 40),
@@ -38,10 +38,10 @@ class Liquidation(NamedTuple):
 class Liquidations:
     """The liquidations of one symbol: which orders are one, and which of them are told."""
 
-    def __init__(self, instrument: Instrument, random: Random, now_us: int) -> None:
+    def __init__(self, instrument: Instrument, random: Random) -> None:
         self._instrument = instrument
         self._random = random
-        self._next_us = now_us + random.randrange(PAUSE_US[0])
+        self._next_us = 0
         self._newest: Liquidation | None = None
 
     def note(self, order: TakerOrder, now_us: int) -> None:
@@ -70,30 +70,6 @@ class Liquidations:
         """The newest that was not told yet, at the end of a window."""
         newest, self._newest = self._newest, None
         return newest
-
-
-class CoinMargined:
-    """Made-up liquidations of COIN-M contracts, at most one a second of each."""
-
-    def __init__(self, random: Random, now_us: int) -> None:
-        self._random = random
-        self._next_us = {
-            instrument: now_us + random.randrange(*COINM_PAUSE_US) for instrument in COINM
-        }
-
-    def due(self, now_us: int) -> list[Liquidation]:
-        """Those that are told at this time."""
-        due = [instrument for instrument, at_us in self._next_us.items() if now_us >= at_us]
-        for instrument in due:
-            self._next_us[instrument] = now_us + self._random.randrange(*COINM_PAUSE_US)
-        return [self._liquidation(instrument, now_us) for instrument in due]
-
-    def _liquidation(self, instrument: Instrument, now_us: int) -> Liquidation:
-        price = instrument.opening + self._random.randrange(-500, 500)
-        lots = 1 + self._random.randrange(instrument.lot)
-        average = instrument.price.text(price)
-        selling = self._random.random() < 0.5
-        return Liquidation(instrument, selling, price, average, lots, lots, lots, now_us)
 
 
 def _average_price(instrument: Instrument, order: TakerOrder) -> str:

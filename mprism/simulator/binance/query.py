@@ -5,11 +5,19 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from mprism.simulator.binance.statistics import (
+    DEFAULT_POINTS,
+    KEPT_MS,
+    MOST_POINTS,
+    PERIODS,
+    Span,
+)
 from mprism.simulator.binance.venue import Venue
 
 _SYMBOL = re.compile(r"[^a-z\W]{1,50}")
 _SYMBOL_RANGE = r"^[\w\-._&&[^a-z]]{1,50}$"
 _LIMIT = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _LIMIT_RANGE = "^[0-9]{1,20}$"
 _SYMBOLS_RANGE = r"^\[\"[\w\-._&&[^a-z]]{1,50}\"(,...)*\]$"
 
@@ -46,7 +54,7 @@ class Query:
         if self._venue.depth_limits and limit not in self._venue.depth_limits:
             raise BadRequestError(-4021, f"{limit} is not valid depth limit.")
         if limit < 1:
-            raise BadRequestError(-1130, "Data sent for parameter 'limit' is not valid.")
+            raise _invalid("limit")
         return min(limit, self._venue.depth_weights[-1][0])
 
     def listed_symbol(self) -> str:
@@ -56,6 +64,32 @@ class Query:
             raise _illegal_characters("symbol", _SYMBOL_RANGE)
         self._check_listed({symbol})
         return symbol
+
+    @property
+    def symbol_is_missing(self) -> bool:
+        """Whether no symbol was sent."""
+        return "symbol" not in self._params
+
+    def span(self, now_ms: int) -> Span:
+        """Which points of the statistics are asked for."""
+        period = self._mandatory("period")
+        limit = self._number("limit") or DEFAULT_POINTS
+        start_ms, end_ms = self._number("startTime"), self._number("endTime")
+        if period not in PERIODS:
+            raise _invalid("period")
+        if limit > MOST_POINTS:
+            raise _invalid("limit")
+        if start_ms is not None and start_ms < now_ms - KEPT_MS:
+            raise BadRequestError(-1130, "parameter 'startTime' is invalid.")
+        return Span(period, limit, start_ms, end_ms)
+
+    def _number(self, name: str) -> int | None:
+        text = self._params.get(name)
+        if text is None:
+            return None
+        if not _NUMBER.fullmatch(text):
+            raise _illegal_characters(name, _LIMIT_RANGE)
+        return int(text)
 
     def symbols(self) -> set[str] | None:
         """The listed symbols that `symbol` or `symbols` name; None for all there are."""
@@ -80,6 +114,10 @@ class Query:
             text = f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
             raise BadRequestError(-1102, text)
         return value
+
+
+def _invalid(name: str) -> BadRequestError:
+    return BadRequestError(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
 def _illegal_characters(name: str, legal: str) -> BadRequestError:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mprism.simulator.binance.contractrest import ContractRest, Cost
 from mprism.simulator.binance.exchange_info import spot_exchange_info, usdm_exchange_info
 from mprism.simulator.binance.limits import Limited, RequestLimits
 from mprism.simulator.binance.market import BinanceMarket
@@ -42,6 +43,7 @@ class BinanceRest:
     ) -> None:
         self.limits = RequestLimits(rules)
         self._venue = venue
+        self._contracts = ContractRest(market.contracts)
         self._market = market
         self._rules = rules
         self._counts = counts
@@ -71,7 +73,8 @@ class BinanceRest:
         url = urlsplit(request.target)
         endpoint = url.path.removeprefix(self._venue.rest_prefix)
         query = Query(self._venue, url.query)
-        limited = self.limits.charge(self._weight(endpoint, query), self._clock())
+        weight, pool = self._cost(endpoint, query)
+        limited = self.limits.charge(weight, self._clock(), pool)
         headers = [("X-MBX-USED-WEIGHT-1M", str(self.limits.used_weight))]
         delay = 0.0
         if limited is not None:
@@ -86,20 +89,19 @@ class BinanceRest:
         self._counts[f"requests_{status}"] += 1
         return Response(status, body, headers, delay)
 
-    def _weight(self, endpoint: str, query: Query) -> int:
+    def _cost(self, endpoint: str, query: Query) -> Cost:
         if endpoint == "depth":
-            return query.depth_weight()
-        return self._venue.exchange_info_weight if endpoint == "exchangeInfo" else 1
+            return Cost(query.depth_weight())
+        if endpoint == "exchangeInfo":
+            return Cost(self._venue.exchange_info_weight)
+        return self._contracts.cost(endpoint, query) if self._venue.contracts else Cost(1)
 
     def _limit_error(self, limited: Limited) -> bytes:
         if limited.status == 418:
             until_ms = self._now_ms + limited.retry_after * 1_000
             reason = f"Way too many requests; IP(127.0.0.1) banned until {until_ms}"
         else:
-            limit = self._rules.weight_limit
-            reason = (
-                f"Too many requests; current limit of IP(127.0.0.1) is {limit} requests per minute"
-            )
+            reason = f"Too many requests; current limit of IP(127.0.0.1) is {limited.limit}"
         advice = "Please use the websocket for live updates to avoid bans."
         return _error(-1003, f"{reason}. {advice}")
 
@@ -118,6 +120,10 @@ class BinanceRest:
                     return 200, self._exchange_info(query)
                 case "depth":
                     return 200, self._depth(query)
+                case other if self._venue.contracts and other:
+                    answer = self._contracts.answer(other, query, self._now_ms)
+                    if answer is not None:
+                        return 200, msgspec.json.encode(answer)
         except BadRequestError as error:
             return 400, _error(error.code, error.msg)
         path = urlsplit(request.target).path

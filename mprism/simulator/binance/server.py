@@ -31,13 +31,15 @@ async def open_binance(
     rules: Rules | None = None,
     schedule: Sequence[tuple[float, Fault]] = (),
     start_ms: int | None = None,
+    statistics_seconds: float = 300.0,
 ) -> AsyncIterator[BinanceSimulator]:
     """Serve a market on free loopback ports until the block ends.
 
     `rate` is in messages a second, of all symbols together; with rate 0 nothing happens but
     by `step`. The market's time begins at `start_ms`, by default now. `levels` is the depth
-    of the true books a side. `schedule` holds (seconds after the opening, fault). Raises
-    ValueError for symbols that cannot be traded here.
+    of the true books a side. `schedule` holds (seconds after the opening, fault). A `5m`
+    period of USD-M statistics really lasts `statistics_seconds`. Raises ValueError for symbols
+    that cannot be traded here.
     """
     venue = VENUES[market]
     rules = rules or venue.rules
@@ -49,12 +51,9 @@ async def open_binance(
         rate=rate,
         levels=levels,
         start_us=time.time_ns() // 1_000 if start_ms is None else start_ms * 1_000,
+        statistics_seconds=statistics_seconds,
     )
-    served = {
-        f"{symbol.lower()}@{channel}": route
-        for symbol in state.feeds
-        for channel, route in venue.channels.items()
-    }
+    served = venue.streams(state.feeds)
 
     def open_session(target: str) -> BinanceSession:
         return BinanceSession(

@@ -6,14 +6,15 @@ period may really last for less than its name says; the others are multiples of 
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from mprism.simulator.binance.noise import Noise
 
-RatioKind = Literal[
-    "topLongShortPositionRatio", "topLongShortAccountRatio", "globalLongShortAccountRatio"
-]
-RATIO_KINDS: tuple[RatioKind, ...] = get_args(RatioKind)
+RATIO_KINDS = (
+    "topLongShortPositionRatio",
+    "topLongShortAccountRatio",
+    "globalLongShortAccountRatio",
+)
 
 PERIODS: Mapping[str, int] = {
     "5m": 1,
@@ -83,7 +84,7 @@ class Statistics:
         """How long after the end of its period a point can be had: up to 2/5 of the shortest."""
         return int(self._period_ms * (0.25 + 0.15 * self._noise.at(f"{kind}-delay", time_ms)))
 
-    def ratio(self, kind: RatioKind, time_ms: int) -> Ratio:
+    def ratio(self, kind: str, time_ms: int) -> Ratio:
         """One point of long/short shares: around even, with each side ahead at times."""
         n = time_ms // self._period_ms
         lean = 0.12 * self._noise.smooth(kind, n, 5) + 0.05 * self._noise.at(kind, n)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from mprism.simulator.binance.liquidations import Liquidation
 from mprism.simulator.binance.markprice import HOUR_MS, MarkPrice, decimal
 from mprism.simulator.binance.statistics import SHORTEST, Ratio, share_text
+from mprism.simulator.instrument import Instrument
 from mprism.simulator.values import Fields
 
 
@@ -24,6 +25,11 @@ def funding_rate(mark: MarkPrice, hours: int) -> Fields:
         "index_price": decimal(mark.index_price),
         "premium_index": decimal(mark.mark_price - mark.index_price),
     }
+
+
+def open_interest(instrument: Instrument, lots: int) -> Fields:
+    """In base coin. The value depends on when the collector asked for the mark price."""
+    return {"open_interest": instrument.quantity.text(lots)}
 
 
 def liquidation(order: Liquidation) -> Fields:

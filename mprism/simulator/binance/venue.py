@@ -4,12 +4,13 @@ Sources: the exchange's documents on market streams, general REST information an
 endpoint pages, as of 2026.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from mprism.simulator.binance import catalog
 from mprism.simulator.binance.feed import SpotFeed, SymbolFeed, UsdmFeed
+from mprism.simulator.binance.liquidations import ALL_LIQUIDATIONS
 from mprism.simulator.instrument import Instrument
 from mprism.simulator.rules import Rules
 
@@ -23,9 +24,10 @@ MILLISECOND = 1_000
 class Venue:
     """One market of the exchange.
 
-    `channels` says which route each served channel is delivered on; `routes` are the paths
-    that clients may connect to, each with the route that it behaves like. `depth_weights`
-    are (highest limit, weight); `depth_limits` are the only limits allowed, if any.
+    `channels` says which route each served channel of a symbol is delivered on, and
+    `market_streams` the same of streams that are of no symbol; `routes` are the paths that
+    clients may connect to, each with the route that it behaves like. `depth_weights` are
+    (highest limit, weight); `depth_limits` are the only limits allowed, if any.
     """
 
     exchange: str
@@ -37,13 +39,24 @@ class Venue:
     shared_update_ids: bool
     depths: Mapping[str, int]  # channel -> interval in microseconds
     channels: Mapping[str, Route]
+    market_streams: Mapping[str, Route]
     routes: Mapping[str, Route]
+    contracts: bool  # with mark prices, liquidations, open interest and statistics
     microseconds: bool  # clients may ask for them
     nested_errors: bool
     depth_weights: tuple[tuple[int, int], ...]
     depth_limits: frozenset[int]
     default_depth: int
     exchange_info_weight: int
+
+    def streams(self, symbols: Iterable[str]) -> dict[str, Route]:
+        """The names of all streams that exist when these symbols have a market."""
+        of_symbols = {
+            f"{symbol.lower()}@{channel}": route
+            for symbol in symbols
+            for channel, route in self.channels.items()
+        }
+        return {**of_symbols, **self.market_streams}
 
 
 SPOT = Venue(
@@ -56,7 +69,9 @@ SPOT = Venue(
     shared_update_ids=False,
     depths={"depth@100ms": 100 * MILLISECOND, "depth": 1_000 * MILLISECOND},
     channels={"trade": "", "aggTrade": "", "depth@100ms": "", "depth": ""},
+    market_streams={},
     routes={"": ""},
+    contracts=False,
     microseconds=True,
     nested_errors=False,
     depth_weights=((100, 5), (500, 25), (1_000, 50), (5_000, 250)),
@@ -84,9 +99,14 @@ USDM = Venue(
         "depth@100ms": "public",
         "depth": "public",
         "depth@500ms": "public",
+        "markPrice": "market",
+        "markPrice@1s": "market",
+        "forceOrder": "market",
     },
+    market_streams={ALL_LIQUIDATIONS: "market"},
     # A connection without a route gets what the public one gets.
     routes={"": "public", "public": "public", "market": "market", "private": "private"},
+    contracts=True,
     microseconds=False,
     nested_errors=True,
     depth_weights=((50, 2), (100, 5), (500, 10), (1_000, 20)),

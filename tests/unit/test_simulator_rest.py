@@ -1,63 +1,14 @@
 """REST answers of the simulated markets: shapes, weights, limits, errors and faults."""
 
-from collections import Counter
-from dataclasses import replace
-from typing import Any
-
 import msgspec
 import pytest
 
-from mprism.simulator.binance.catalog import select
-from mprism.simulator.binance.market import BinanceMarket
-from mprism.simulator.binance.rest import BinanceRest
-from mprism.simulator.binance.venue import VENUES, Market
+from mprism.simulator.binance.venue import Market
 from mprism.simulator.faults import Ban, ServerError, SlowAnswer, StaleSnapshot, Throttle
-from mprism.simulator.http import Request, Response
-from mprism.simulator.rules import Rules
-
-START_MS = 1_800_000_000_000
-LEVELS = 1_200
+from mprism.simulator.http import Request
+from tests.unit.simulator_api import LEVELS, START_MS, Api, error, weight
 
 markets = pytest.mark.parametrize("market", ["spot", "usdm"])
-
-
-class Api:
-    """A market's REST interface with a clock that the test moves."""
-
-    def __init__(self, market: Market, **rules: Any) -> None:
-        self.venue = VENUES[market]
-        self.rules: Rules = replace(self.venue.rules, **rules)
-        instruments = select(self.venue.catalog, ("BTCUSDT", "ETHUSDT"))
-        self.market = BinanceMarket(
-            self.venue, instruments, seed=3, rate=200, levels=LEVELS, start_us=START_MS * 1_000
-        )
-        self.truth = self.market.truth()
-        self.now = 1_000.0
-        self.counts: Counter[str] = Counter()
-        self.rest = BinanceRest(self.venue, self.market, self.rules, self.counts, lambda: self.now)
-
-    def get(self, path: str, method: str = "GET", **headers: str) -> Response:
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.rest.respond(Request(method, self.venue.rest_prefix + path, names))
-
-    def json(self, path: str) -> Any:
-        response = self.get(path)
-        assert response.status == 200, response.body
-        return msgspec.json.decode(response.body)
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-        list(self.market.advance(self.market.now_us + int(seconds * 1_000_000)))
-
-
-def weight(response: Response) -> int:
-    return int(dict(response.headers)["X-MBX-USED-WEIGHT-1M"])
-
-
-def error(response: Response) -> tuple[int, int]:
-    body = msgspec.json.decode(response.body)
-    assert body.keys() == {"code", "msg"}
-    return response.status, body["code"]
 
 
 @markets

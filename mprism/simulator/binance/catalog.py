@@ -52,6 +52,20 @@ USDM: tuple[Instrument, ...] = (
     Instrument(
         "TSLAUSDT", "TSLA", "USDT", Grid(2), Grid(2), 41_250, 400, contract="TRADIFI_PERPETUAL"
     ),
+    # One that is being delivered has no contract type.
+    Instrument(
+        "BTCUSDT_260925",
+        "BTC",
+        "USDT",
+        Grid(1),
+        Grid(3),
+        655_001,
+        120,
+        status="SETTLING",
+        contract="",
+        delivery_ms=1_790_323_200_000,
+    ),
+    Instrument("OLDUSDT", "OLD", "USDT", Grid(4), Grid(0), 2_000, 500, status="UNDER_REVIEW"),
     Instrument("KEEPUSDT", "KEEP", "USDT", Grid(4), Grid(0), 3_100, 500, status="SETTLING"),
     Instrument("NEWUSDT", "NEW", "USDT", Grid(4), Grid(0), 1_000, 500, status="PENDING_TRADING"),
 )

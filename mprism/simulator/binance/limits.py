@@ -34,6 +34,10 @@ class _Hold:
         self.breaches = 0  # requests after that
         self.limit = ""
 
+    def forget(self) -> None:
+        self.told = False
+        self.breaches = 0
+
 
 class _Window:
     """What was used since a window began. Above the limit it puts `hold` into force."""
@@ -52,7 +56,7 @@ class _Window:
             self._ends = now + self._seconds
         self.used += cost
 
-    def check(self, now: float) -> None:
+    def check(self) -> None:
         if self.used > self._limit:
             self.hold.until = self._ends
             self.hold.limit = f"{self._limit} {self._unit}"
@@ -94,9 +98,8 @@ class RequestLimits:
         for window in windows:
             if now < window.hold.until:
                 return self._refuse(window.hold, now)
-            window.hold.told = False
-            window.hold.breaches = 0
-            window.check(now)
+            window.hold.forget()
+            window.check()
             if now < window.hold.until:
                 return self._refuse(window.hold, now)
         return None
@@ -115,6 +118,8 @@ class RequestLimits:
         self.breaches += hold.told
         hold.told = True
         if hold.breaches > self._rules.breaches_before_ban:
+            # Who is banned was told of that alone, and may ask once when it is over.
+            hold.forget()
             self.ban(self._rules.ban_seconds, now)
             return Limited(418, self._rules.ban_seconds, hold.limit)
         return Limited(429, _whole_seconds(hold.until - now), hold.limit)

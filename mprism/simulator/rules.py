@@ -27,5 +27,6 @@ class Rules:
     request_window: float = 3_600.0
     idle_timeout: float = math.inf  # nothing received and nothing sent of any stream
     idle_code: int = 1000  # the close code after that
+    time_scale: float = 1.0  # of the times that clients choose or the protocol fixes: heartbeats
     confirm_timeout: float = 5.0  # how long a fault waits for its ping to be answered
     max_unsent_bytes: int = 64 * 1024 * 1024  # a client that reads too slowly is cut off

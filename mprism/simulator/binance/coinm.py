@@ -23,7 +23,7 @@ class CoinMargined:
 
     def __init__(self, random: Random, now_us: int) -> None:
         self._random = random
-        self._next_us = {instrument: now_us + random.randrange(*PAUSE_US) for instrument in COINM}
+        self._next_us = {instrument: now_us + random.randrange(PAUSE_US[0]) for instrument in COINM}
 
     def due(self, now_us: int) -> Iterator[Publication]:
         """What is to be sent at this time, in order."""

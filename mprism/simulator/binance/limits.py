@@ -66,7 +66,7 @@ class RequestLimits:
     """The limits of one market, with what one client has used of them."""
 
     def __init__(self, rules: Rules) -> None:
-        self.breaches = 0
+        self.breaches = 0  # in all
         self._rules = rules
         self._everything = _Hold()
         self._weight = _Window(

@@ -14,7 +14,7 @@ from mprism.feeds.protocol import (
     Action,
     BookState,
     Continuity,
-    FetchSnapshot,
+    Fetch,
     Gap,
     Reject,
     Replace,
@@ -140,7 +140,7 @@ def _told(action: Action) -> str:
             return f"u{action.prev_update_id}>{action.last_update_id}"
         case Trade():
             return f"trade {action.trade_id}"
-        case FetchSnapshot():
+        case Fetch():
             return f"fetch {action.attempt}"
         case BookState():
             return "live" if action.live else f"out: {action.reason}"
@@ -193,7 +193,7 @@ class Socket:
 
     def snapshot(self, body: bytes, instrument_id: str = "BTCUSDT") -> list[Action]:
         """All actions of one REST answer."""
-        return list(self.connection.snapshot(instrument_id, body, RECV_NS))
+        return list(self.connection.fetched(instrument_id, body, RECV_NS))
 
 
 def of_type(actions: Iterable[Action], *kinds: type[Any]) -> list[Any]:
@@ -201,9 +201,9 @@ def of_type(actions: Iterable[Action], *kinds: type[Any]) -> list[Any]:
     return [action for action in actions if isinstance(action, kinds)]
 
 
-def fetches(actions: Iterable[Action]) -> list[FetchSnapshot]:
+def fetches(actions: Iterable[Action]) -> list[Fetch]:
     """The snapshots that were asked for."""
-    return of_type(actions, FetchSnapshot)
+    return of_type(actions, Fetch)
 
 
 def live_socket() -> Socket:

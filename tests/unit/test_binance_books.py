@@ -110,9 +110,9 @@ def test_one_snapshot_is_asked_for_at_a_time(market: Market) -> None:
 @MARKETS
 def test_the_request_is_what_rest_takes(market: Market) -> None:
     (fetch,) = fetches(book_of(market).request())
-    assert fetch.instrument_id == "BTCUSDT"
-    assert fetch.parameters == {"symbol": "BTCUSDT", "limit": 1_000}
-    assert (fetch.path, fetch.weight) == (
+    assert fetch.key == "BTCUSDT"
+    assert fetch.request.parameters == {"symbol": "BTCUSDT", "limit": 1_000}
+    assert (fetch.request.path, fetch.request.weight) == (
         ("/api/v3/depth", 50) if market is SPOT else ("/fapi/v1/depth", 20)
     )
 

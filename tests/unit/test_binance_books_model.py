@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mprism.feeds.binance.market import SPOT, USDM, Market
-from mprism.feeds.protocol import Action, BookState, FetchSnapshot, Reject
+from mprism.feeds.protocol import Action, BookState, Fetch, Reject
 from mprism.schema import Level, OrderBook
 from mprism.settings import OrderBookSettings
 from tests.unit.binance_payloads import Socket, depth, depth_usdm, snapshot
@@ -142,7 +142,7 @@ class Collector:
                 case BookState():
                     assert action.live is not self.live
                     self.live, self.chain = action.live, None
-                case FetchSnapshot(instrument_id="BTCUSDT"):
+                case Fetch(key="BTCUSDT"):
                     self.asked.append(self.exchange.last_id)
                 case Reject():
                     assert action.reason in {"malformed levels", "malformed snapshot"}

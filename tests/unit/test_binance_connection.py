@@ -91,7 +91,7 @@ def test_an_acknowledgement_starts_the_books(market: Market) -> None:
     socket = Socket(market)
     assert not any(state.acknowledged for state in socket.states.values())
     asked = fetches(socket.acknowledge())
-    assert [fetch.instrument_id for fetch in asked] == ["BTCUSDT", "ETHUSDT"]
+    assert [fetch.key for fetch in asked] == ["BTCUSDT", "ETHUSDT"]
     assert all(state.acknowledged for state in socket.states.values())
     assert list(socket.connection.unacknowledged) == []
     # A second one is not ours.
@@ -101,7 +101,7 @@ def test_an_acknowledgement_starts_the_books(market: Market) -> None:
 def test_an_event_before_the_acknowledgement_starts_its_book() -> None:
     socket = Socket(SPOT)
     assert told(socket.event(DEPTH, depth(1, 2))) == ["fetch 0"]
-    assert [fetch.instrument_id for fetch in fetches(socket.acknowledge())] == ["ETHUSDT"]
+    assert [fetch.key for fetch in fetches(socket.acknowledge())] == ["ETHUSDT"]
 
 
 ERRORS: list[dict[str, Any]] = [
@@ -191,7 +191,7 @@ def test_one_book_is_resynchronised_and_the_other_goes_on() -> None:
     state, fetch = socket.event(DEPTH, depth(105, 110))
     assert isinstance(state, BookState)
     assert (state.symbol, state.live) == ("BTC-USDT", False)
-    assert fetches([fetch])[0].instrument_id == "BTCUSDT"
+    assert fetches([fetch])[0].key == "BTCUSDT"
     other = socket.event("ethusdt@depth@100ms", depth(101, 110, s="ETHUSDT"))
     assert told(other) == ["u100>110"]
 

@@ -9,6 +9,7 @@ from mprism.feeds.binance.instruments import parse_instruments
 from mprism.feeds.binance.market import SPOT, USDM, Market
 from mprism.feeds.errors import NetworkFault
 from mprism.feeds.instrument import Instrument, InstrumentList
+from mprism.feeds.weight import Limit
 
 WEIGHTS = {
     "rateLimitType": "REQUEST_WEIGHT",
@@ -142,14 +143,17 @@ def test_what_is_no_list_is_a_fault(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "weight"),
+    ("limits", "limit"),
     [
         ([], None),
-        ([WEIGHTS], 6_000),
-        ([WEIGHTS | {"interval": "SECOND", "intervalNum": 10, "limit": 50}], 300),
-        ([WEIGHTS | {"interval": "HOUR", "limit": 600}], 10),
-        ([WEIGHTS | {"interval": "DAY", "intervalNum": 2, "limit": 28_800}], 10),
-        ([WEIGHTS | {"rateLimitType": "ORDERS", "limit": 1}, WEIGHTS], 6_000),
+        ([WEIGHTS], Limit(6_000, 60.0)),
+        ([WEIGHTS | {"interval": "SECOND", "intervalNum": 10, "limit": 50}], Limit(50, 10.0)),
+        ([WEIGHTS | {"interval": "HOUR", "limit": 600}], Limit(600, 3_600.0)),
+        (
+            [WEIGHTS | {"interval": "DAY", "intervalNum": 2, "limit": 28_800}],
+            Limit(28_800, 172_800.0),
+        ),
+        ([WEIGHTS | {"rateLimitType": "ORDERS", "limit": 1}, WEIGHTS], Limit(6_000, 60.0)),
         ([WEIGHTS | {"rateLimitType": "RAW_REQUESTS"}], None),
         # Nonsense is as good as nothing.
         ([WEIGHTS | {"interval": "FORTNIGHT"}], None),
@@ -157,8 +161,9 @@ def test_what_is_no_list_is_a_fault(answer: bytes) -> None:
         ([WEIGHTS | {"intervalNum": -1}], None),
         ([WEIGHTS | {"limit": 0}], None),
         ([WEIGHTS | {"limit": -5}], None),
-        ([WEIGHTS | {"interval": "DAY", "limit": 5}], 1),
+        ([WEIGHTS | {"interval": "DAY", "limit": 5}], Limit(5, 86_400.0)),
     ],
 )
-def test_the_weight_limit_is_per_minute(limits: list[Any], weight: int | None) -> None:
-    assert parse_instruments(SPOT, body([], limits)).weight_per_minute == weight
+def test_the_weight_limit_is_for_its_window(limits: list[Any], limit: Limit | None) -> None:
+    found = parse_instruments(SPOT, body([], limits)).limits
+    assert found == ({} if limit is None else {"weight": limit})

@@ -7,8 +7,10 @@ import pytest
 from mprism.feeds.binance.market import SPOT, USDM
 from mprism.feeds.binance.venue import BINANCE_DERIVATIVES, BINANCE_SPOT, BinanceVenue
 from mprism.feeds.instrument import Instrument
-from mprism.feeds.protocol import Continuity
+from mprism.feeds.protocol import Continuity, Request
 from mprism.feeds.registry import VENUES
+from mprism.feeds.venue import ConnectionPlan
+from mprism.feeds.weight import Limit
 from mprism.settings import ExchangeSettings, OrderBookSettings
 from mprism.state import StreamState
 from tests.unit.binance_payloads import (
@@ -28,12 +30,19 @@ from tests.unit.binance_payloads import (
 VENUE = pytest.mark.parametrize("venue", [BINANCE_SPOT, BINANCE_DERIVATIVES])
 
 
+def connections(
+    venue: BinanceVenue, settings: ExchangeSettings, instruments: list[Instrument]
+) -> list[ConnectionPlan]:
+    listed = {instrument.instrument_id: instrument for instrument in instruments}
+    return venue.plan(settings, instruments, listed).connections
+
+
 def many(count: int) -> list[Instrument]:
     return [Instrument("binance_spot", "spot", f"A{n}-B", f"A{n}B") for n in range(count)]
 
 
 def test_spot_takes_everything_on_one_connection() -> None:
-    (plan,) = BINANCE_SPOT.plan(ExchangeSettings(), [BTC_SPOT, ETH_SPOT])
+    (plan,) = connections(BINANCE_SPOT, ExchangeSettings(), [BTC_SPOT, ETH_SPOT])
     assert plan.name == "binance_spot/stream-1"
     assert plan.exchange == "binance_spot"
     assert plan.url == "wss://stream.binance.com:9443/stream"
@@ -48,7 +57,7 @@ def test_spot_takes_everything_on_one_connection() -> None:
 
 
 def test_usdm_takes_books_and_trades_on_the_routes_that_deliver_them() -> None:
-    books, trades = BINANCE_DERIVATIVES.plan(ExchangeSettings(), [BTC_USDM, ETH_USDM])
+    books, trades = connections(BINANCE_DERIVATIVES, ExchangeSettings(), [BTC_USDM, ETH_USDM])
     assert (books.name, books.url) == (
         "binance_derivatives/public-1",
         "wss://fstream.binance.com/public/stream",
@@ -74,16 +83,16 @@ def test_only_what_is_configured_is_planned(
     data_types: tuple[str, ...], streams: list[tuple[str, ...]]
 ) -> None:
     settings = ExchangeSettings(data_types=data_types)  # type: ignore[arg-type]
-    plans = BINANCE_DERIVATIVES.plan(settings, [BTC_USDM])
+    plans = connections(BINANCE_DERIVATIVES, settings, [BTC_USDM])
     assert [plan.streams for plan in plans] == streams
 
 
 def test_nothing_to_collect_needs_no_connection() -> None:
-    assert BINANCE_SPOT.plan(ExchangeSettings(), []) == []
+    assert connections(BINANCE_SPOT, ExchangeSettings(), []) == []
 
 
 def test_many_streams_are_shared_out_over_connections() -> None:
-    plans = BINANCE_SPOT.plan(ExchangeSettings(streams_per_connection=7), many(10))
+    plans = connections(BINANCE_SPOT, ExchangeSettings(streams_per_connection=7), many(10))
     assert [len(plan.streams) for plan in plans] == [7, 7, 6]
     assert [plan.name for plan in plans] == [f"binance_spot/stream-{n}" for n in (1, 2, 3)]
     planned = [stream for plan in plans for stream in plan.streams]
@@ -96,7 +105,7 @@ def test_many_streams_are_shared_out_over_connections() -> None:
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:9001", "ws://127.0.0.1:9001/"])
 def test_endpoints_are_configuration(url: str) -> None:
     settings = ExchangeSettings(websocket_url=url, rest_url="http://127.0.0.1:9002")
-    urls = [plan.url for plan in BINANCE_DERIVATIVES.plan(settings, [BTC_USDM])]
+    urls = [plan.url for plan in connections(BINANCE_DERIVATIVES, settings, [BTC_USDM])]
     assert urls == ["ws://127.0.0.1:9001/public/stream", "ws://127.0.0.1:9001/market/stream"]
     assert BINANCE_DERIVATIVES.rest_url(settings) == "http://127.0.0.1:9002"
 
@@ -107,24 +116,31 @@ def test_endpoints_are_the_exchanges_own_by_default() -> None:
 
 
 def test_the_venues_are_registered_by_their_names() -> None:
-    assert {name: venue.name for name, venue in VENUES.items()} == {
-        "binance_spot": "binance_spot",
-        "binance_derivatives": "binance_derivatives",
+    assert VENUES["binance_spot"] is BINANCE_SPOT
+    assert VENUES["binance_derivatives"] is BINANCE_DERIVATIVES
+    assert [BINANCE_SPOT.name, BINANCE_DERIVATIVES.name] == ["binance_spot", "binance_derivatives"]
+    settings = ExchangeSettings()
+    assert BINANCE_SPOT.instrument_requests(settings) == (
+        Request("/api/v3/exchangeInfo", weight=20),
+    )
+    assert BINANCE_DERIVATIVES.instrument_requests(settings) == (Request("/fapi/v1/exchangeInfo"),)
+    assert BINANCE_SPOT.limits == {"weight": Limit(6_000, 60.0)}
+    assert BINANCE_DERIVATIVES.limits == {
+        "weight": Limit(2_400, 60.0),
+        "statistics": Limit(1_000, 300.0),
+        "funding": Limit(500, 300.0),
     }
-    assert BINANCE_SPOT.instruments_request == ("/api/v3/exchangeInfo", 20)
-    assert BINANCE_DERIVATIVES.instruments_request == ("/fapi/v1/exchangeInfo", 1)
-    assert (BINANCE_SPOT.weight_per_minute, BINANCE_DERIVATIVES.weight_per_minute) == (6000, 2400)
 
 
 @VENUE
 def test_the_instrument_list_is_that_of_the_market(venue: BinanceVenue) -> None:
     body = b'{"symbols":[{"symbol":"AB","status":"TRADING","baseAsset":"A","quoteAsset":"B"}]}'
-    (instrument,) = venue.parse_instruments(body).instruments.values()
+    (instrument,) = venue.parse_instruments([body]).instruments.values()
     assert instrument.exchange == venue.name
 
 
 def test_a_plan_makes_protocols_that_share_what_outlives_them() -> None:
-    (plan,) = BINANCE_SPOT.plan(ExchangeSettings(data_types=("trade",)), [BTC_SPOT])
+    (plan,) = connections(BINANCE_SPOT, ExchangeSettings(data_types=("trade",)), [BTC_SPOT])
     continuity, states = Continuity(), dict[str, StreamState]()
     first, second = (plan.make_protocol(continuity, states) for _ in range(2))
     assert first is not second

@@ -8,19 +8,19 @@ nothing is missed. Nothing is published before the stream has proved itself by a
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Literal
 
 from mprism.feeds.binance.market import Market
 from mprism.feeds.binance.wire import DepthEvent, DepthSnapshot
 from mprism.feeds.book import OrderBook
+from mprism.feeds.book_messages import BookMessages
+from mprism.feeds.decoding import NS_PER_MS
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.levels import MalformedLevels
-from mprism.feeds.protocol import Action, BookState, Continuity, FetchSnapshot, Reject
-from mprism.schema import Levels, rfc3339
+from mprism.feeds.protocol import Action, BookState, Continuity, Fetch, Reject, Request
+from mprism.schema import Levels
 from mprism.schema import OrderBook as OrderBookEvent
 from mprism.settings import OrderBookSettings
 
-_NS_PER_MS = 1_000_000
 _BLANKS = b" \t\r\n"
 # Events that wait for a snapshot: 100 s of a busy book. Older ones would be in it anyway.
 _WAITING_EVENTS = 1_000
@@ -31,7 +31,7 @@ Received = tuple[DepthEvent, int]
 
 def event_ns(event: DepthEvent) -> int:
     """The matching engine's time where there is one, else when the event was pushed."""
-    return (event.pushed if event.time is None else event.time) * _NS_PER_MS
+    return (event.pushed if event.time is None else event.time) * NS_PER_MS
 
 
 class DepthBook:
@@ -52,14 +52,12 @@ class DepthBook:
         # Fewer known levels than these are too few. Where as many are published as a snapshot has,
         # one removal must not cost another snapshot.
         self._enough = min(settings.depth, self._limit * 4 // 5)
-        self._interval_ns = round(settings.snapshot_interval_seconds * 1_000_000_000)
+        self._messages = BookMessages(instrument, settings)
         self._book = OrderBook(market.window)
         self._live = False
         self._joined = False  # an event has been applied since the snapshot
         self._last_id = -1
         self._attempt = 0
-        self._bucket = -1  # the snapshot interval that was last published
-        self._top_id = -1  # the update id that was last published as a snapshot
         self._as_of: DepthEvent | None = None  # the last event that the book holds
         self._waiting: deque[Received] | None = None  # set while a snapshot is asked for
         self._snapshot: tuple[DepthSnapshot, int] | None = None  # arrived, not yet joined
@@ -75,15 +73,15 @@ class DepthBook:
             self._waiting = deque(maxlen=_WAITING_EVENTS)
             yield self._fetch()
 
-    def _fetch(self) -> FetchSnapshot:
+    def _fetch(self) -> Fetch:
         attempt, self._attempt = self._attempt, self._attempt + 1
-        return FetchSnapshot(
-            self.instrument.instrument_id,
+        instrument_id = self.instrument.instrument_id
+        request = Request(
             self._market.depth_path,
-            {"symbol": self.instrument.instrument_id, "limit": self._limit},
+            {"symbol": instrument_id, "limit": self._limit},
             self._market.depth_weight(self._limit),
-            attempt,
         )
+        return Fetch(instrument_id, request, attempt)
 
     def update(self, event: DepthEvent, recv_ns: int) -> Iterator[Action]:
         """An event of the stream."""
@@ -153,8 +151,9 @@ class DepthBook:
             return
         self._book = book
         if self._live:
-            if self._top_id == self._last_id:
-                self._bucket = -1  # a message of this id is out: the next event brings the new top
+            if self._messages.top_id == self._last_id:
+                # A message of this id is out: the next event brings the new top.
+                self._messages.hurry()
             else:
                 yield from self.republish(recv_ns)
             return
@@ -162,7 +161,7 @@ class DepthBook:
         self._last_id = snapshot.last_update_id
         yield BookState(self.instrument.symbol, True, "in sequence")
         # Spot snapshots carry no time: the last event that they hold has the nearest.
-        taken = event_ns(as_of) if snapshot.time is None else snapshot.time * _NS_PER_MS
+        taken = event_ns(as_of) if snapshot.time is None else snapshot.time * NS_PER_MS
         yield self._top(taken, recv_ns)
         for event, event_recv_ns in waited:
             yield from self.update(event, event_recv_ns)
@@ -196,8 +195,9 @@ class DepthBook:
             # JSON allows blanks in them; a message is one line.
             bids = Levels(bytes(event.bids).translate(None, _BLANKS))
             asks = Levels(bytes(event.asks).translate(None, _BLANKS))
-            yield self._event(ts_event, recv_ns, "update", last_id, bids, asks)
-        if ts_event // self._interval_ns > self._bucket:
+            ids, levels = (last_id, self._last_id), (bids, asks)
+            yield self._messages.update(self._book, ids, levels, ts_event, recv_ns)
+        if self._messages.is_due(ts_event):
             yield self._top(ts_event, recv_ns)
             if not self._book.reaches(self._enough):
                 yield from self.request()
@@ -214,43 +214,7 @@ class DepthBook:
             yield self._top(event_ns(self._as_of), recv_ns)
 
     def _top(self, ts_event: int, recv_ns: int) -> OrderBookEvent:
-        self._bucket, self._top_id = ts_event // self._interval_ns, self._last_id
-        depth = self._settings.depth
-        bids, asks = self._book.bids.top(depth), self._book.asks.top(depth)
-        return self._event(ts_event, recv_ns, "snapshot", None, bids, asks)
-
-    def _event(
-        self,
-        ts_event: int,
-        recv_ns: int,
-        update_type: Literal["snapshot", "update"],
-        prev_id: int | None,
-        bids: Levels,
-        asks: Levels,
-    ) -> OrderBookEvent:
-        instrument = self.instrument
-        bid, ask = self._book.bids.best, self._book.asks.best
-        return OrderBookEvent(
-            exchange=instrument.exchange,
-            market_type=instrument.market_type,
-            symbol=instrument.symbol,
-            instrument_id=instrument.instrument_id,
-            timestamp=rfc3339(ts_event),
-            ts_event=ts_event,
-            ts_recv=recv_ns,
-            update_type=update_type,
-            last_update_id=self._last_id,
-            prev_update_id=prev_id,
-            bids=bids,
-            asks=asks,
-            best_bid_price=bid and bid[0],
-            best_bid_quantity=bid and bid[1],
-            best_ask_price=ask and ask[0],
-            best_ask_quantity=ask and ask[1],
-            depth_levels=max(len(bids), len(asks)),
-            quantity_unit=instrument.quantity_unit,
-            contract_size=instrument.contract_size,
-        )
+        return self._messages.top(self._book, self._last_id, ts_event, recv_ns)
 
 
 def _break(event: DepthEvent, last_id: int) -> str:

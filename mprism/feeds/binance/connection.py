@@ -14,7 +14,6 @@ from mprism.feeds.binance.books import DepthBook
 from mprism.feeds.binance.market import Market
 from mprism.feeds.binance.wire import (
     SERVER_SHUTDOWN,
-    UNDECODABLE,
     AggregateTradeEvent,
     DepthEvent,
     ErrorBody,
@@ -25,6 +24,7 @@ from mprism.feeds.binance.wire import (
     decode_snapshot,
     explain,
 )
+from mprism.feeds.decoding import UNDECODABLE
 from mprism.feeds.errors import Refused
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import (
@@ -148,13 +148,16 @@ class BinanceConnection:
             return self._books[event.symbol].update(event, recv_ns)
         return trades.follow(event, stream.instrument, self._continuity, recv_ns)
 
-    def snapshot(self, instrument_id: str, body: bytes, recv_ns: int) -> Iterable[Action]:
-        book = self._books[instrument_id]
+    def fetched(self, key: str, body: bytes, recv_ns: int) -> Iterable[Action]:
+        book = self._books[key]
         try:
             snapshot = decode_snapshot(body)
         except UNDECODABLE as error:
-            return (Reject("malformed snapshot", f"{instrument_id}: {error}"), *book.retry())
+            return (Reject("malformed snapshot", f"{key}: {error}"), *book.retry())
         return book.snapshot(snapshot, recv_ns)
+
+    def resubscribe(self, stream: str, recv_ns: int) -> Iterable[Action]:
+        return ()  # a book is mended by REST
 
     def republish(self, symbol: str, recv_ns: int) -> Iterable[Action]:
         for book in self._books.values():

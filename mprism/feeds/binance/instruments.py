@@ -6,9 +6,11 @@ import msgspec
 from msgspec import Struct
 
 from mprism.feeds.binance.market import SPOT, Market
-from mprism.feeds.binance.wire import UNDECODABLE
+from mprism.feeds.decoding import UNDECODABLE
 from mprism.feeds.errors import NetworkFault
 from mprism.feeds.instrument import Instrument, InstrumentList
+from mprism.feeds.protocol import WEIGHT
+from mprism.feeds.weight import Limit
 
 
 class RateLimit(Struct, rename="camel"):
@@ -57,7 +59,7 @@ def parse_instruments(market: Market, body: bytes) -> InstrumentList:
             skipped.append(str(error))
         else:
             instruments[instrument.instrument_id] = instrument
-    return InstrumentList(instruments, _weight_per_minute(info.rate_limits), tuple(skipped))
+    return InstrumentList(instruments, _limits(info.rate_limits), tuple(skipped))
 
 
 def _instrument(market: Market, listed: Symbol) -> Instrument:
@@ -83,11 +85,11 @@ def _instrument(market: Market, listed: Symbol) -> Instrument:
     )
 
 
-def _weight_per_minute(limits: list[RateLimit]) -> int | None:
-    """REQUEST_WEIGHT as so much a minute; None when it is not told."""
+def _limits(limits: list[RateLimit]) -> dict[str, Limit]:
+    """REQUEST_WEIGHT, if it is told."""
     seconds = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
     for limit in limits:
         length = limit.interval_num * seconds.get(limit.interval, 0)
         if limit.rate_limit_type == "REQUEST_WEIGHT" and length > 0 and limit.limit > 0:
-            return max(1, limit.limit * 60 // length)
-    return None
+            return {WEIGHT: Limit(limit.limit, float(length))}
+    return {}

@@ -1,10 +1,15 @@
 """What differs between Binance's markets: places, limits and the rules of a book's ids."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from mprism.feeds.binance.wire import DepthEvent
+from mprism.feeds.protocol import WEIGHT
+from mprism.feeds.weight import Limit
+
+STATISTICS: Final = "statistics"
+FUNDING: Final = "funding"
 
 OrderRule = Callable[[DepthEvent, int], bool]
 """Something about an event and the last update id of the book that it is for."""
@@ -22,7 +27,7 @@ class Market:
     depth_path: str
     depth_weights: tuple[tuple[int, int], ...]  # (limit up to, weight), ascending
     depth_limits: tuple[int, ...] | None  # the only limits that REST accepts; None: any
-    weight_per_minute: int  # until exchangeInfo has told the real one
+    limits: Mapping[str, Limit]  # REST, by pool, until exchangeInfo has told the real ones
     window: int  # levels a side that the exchange keeps true
     trade_stream: Literal["trade", "aggTrade"]
     routes: dict[str, str]  # data type -> path before `/stream`
@@ -53,7 +58,7 @@ SPOT = Market(
     depth_path="/api/v3/depth",
     depth_weights=((100, 5), (500, 25), (1_000, 50), (5_000, 250)),
     depth_limits=None,
-    weight_per_minute=6_000,
+    limits={WEIGHT: Limit(6_000)},
     window=5_000,
     trade_stream="trade",
     routes={"orderbook": "", "trade": ""},
@@ -76,7 +81,8 @@ USDM = Market(
     depth_path="/fapi/v1/depth",
     depth_weights=((50, 2), (100, 5), (500, 10), (1_000, 20)),
     depth_limits=(5, 10, 20, 50, 100, 500, 1_000),
-    weight_per_minute=2_400,
+    # Statistics have no weight, but a limit of their own, and so have the funding intervals.
+    limits={WEIGHT: Limit(2_400), STATISTICS: Limit(1_000, 300.0), FUNDING: Limit(500, 300.0)},
     window=1_000,
     trade_stream="aggTrade",
     # A stream on the wrong route is acknowledged and stays silent.

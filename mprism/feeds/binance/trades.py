@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from mprism.feeds.binance.wire import AggregateTradeEvent, TradeEvent
+from mprism.feeds.decoding import NS_PER_MS
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.levels import is_amount
-from mprism.feeds.protocol import Action, Continuity, Gap, Reject
+from mprism.feeds.protocol import Action, Continuity, Reject
+from mprism.feeds.trade_ids import follow_trade
 from mprism.schema import Trade, rfc3339
-
-_NS_PER_MS = 1_000_000
 
 AnyTrade = TradeEvent | AggregateTradeEvent
 
@@ -35,25 +35,15 @@ def follow(
     event: AnyTrade, instrument: Instrument, continuity: Continuity, recv_ns: int
 ) -> Iterator[Action]:
     """What a well-formed event leads to, after all that the feed has seen of the instrument."""
-    last = continuity.last_trade.get(instrument.instrument_id)
-    if last is not None:
-        last_id, last_time = last
-        if event.trade_id > last_id + 1:
-            yield Gap("trade", instrument.symbol, last_id + 1, event.trade_id - 1)
-        elif event.trade_id <= last_id:
-            if event.time <= last_time:
-                continuity.duplicates += 1
-                return
-            # Later by its time and earlier by its id: the exchange began to count anew, or an
-            # id before it was wrong. To go on as before would drop all that follows.
-            yield Reject("trade ids went back", f"{event.symbol}: {last_id}, {event.trade_id}")
-    continuity.last_trade[instrument.instrument_id] = event.trade_id, event.time
-    if is_of_the_book(event):
+    trade_id = event.trade_id
+    is_new, actions = follow_trade(continuity, instrument, trade_id, trade_id, event.time)
+    yield from actions
+    if is_new and is_of_the_book(event):
         yield _normalised(event, instrument, recv_ns)
 
 
 def _normalised(event: AnyTrade, instrument: Instrument, recv_ns: int) -> Trade:
-    ts_event = event.time * _NS_PER_MS
+    ts_event = event.time * NS_PER_MS
     first_id = last_id = None
     if isinstance(event, AggregateTradeEvent):
         first_id, last_id = str(event.first_id), str(event.last_id)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from mprism.feeds.binance.connection import BinanceConnection, Subscription, subscriptions
 from mprism.feeds.binance.instruments import parse_instruments
 from mprism.feeds.binance.market import SPOT, USDM, Market
+from mprism.feeds.binance.requests import streams_of_request
+from mprism.feeds.errors import FeedError
 from mprism.feeds.instrument import Instrument, InstrumentList
-from mprism.feeds.protocol import Continuity, StreamProtocol
-from mprism.feeds.venue import ConnectionPlan
+from mprism.feeds.protocol import Continuity, Request, StreamProtocol
+from mprism.feeds.venue import ConnectionPlan, Plan
+from mprism.feeds.weight import Limit
 from mprism.settings import ExchangeSettings
 from mprism.state import StreamState
 
@@ -24,12 +27,16 @@ class BinanceVenue:
         return self.market.exchange
 
     @property
-    def weight_per_minute(self) -> int:
-        return self.market.weight_per_minute
+    def recorded_as(self) -> str:
+        return self.market.exchange
 
     @property
-    def instruments_request(self) -> tuple[str, int]:
-        return self.market.instruments_path, self.market.instruments_weight
+    def limits(self) -> Mapping[str, Limit]:
+        return self.market.limits
+
+    @property
+    def connects(self) -> Limit:
+        return Limit(300, 300.0)
 
     def check(self, settings: ExchangeSettings) -> str | None:
         depth, window = settings.orderbook.depth, self.market.window
@@ -44,10 +51,24 @@ class BinanceVenue:
     def rest_url(self, settings: ExchangeSettings) -> str:
         return settings.rest_url or self.market.rest_url
 
-    def parse_instruments(self, body: bytes) -> InstrumentList:
-        return parse_instruments(self.market, body)
+    def failure_of(self, status: int, body: bytes) -> FeedError | None:
+        return None  # the status says it all
+
+    def instrument_requests(self, settings: ExchangeSettings) -> Sequence[Request]:
+        return (Request(self.market.instruments_path, weight=self.market.instruments_weight),)
+
+    def parse_instruments(self, bodies: Sequence[bytes]) -> InstrumentList:
+        return parse_instruments(self.market, bodies[0])
 
     def plan(
+        self,
+        settings: ExchangeSettings,
+        instruments: Sequence[Instrument],
+        listed: Mapping[str, Instrument],
+    ) -> Plan:
+        return Plan(self._connections(settings, instruments), [])
+
+    def _connections(
         self, settings: ExchangeSettings, instruments: Sequence[Instrument]
     ) -> list[ConnectionPlan]:
         by_route: dict[str, list[str]] = {}
@@ -84,6 +105,9 @@ class BinanceVenue:
             inbound_per_second=self.market.inbound_per_second,
             make_protocol=make_protocol,
         )
+
+    def streams_of(self, frame: str) -> list[str]:
+        return streams_of_request(frame)
 
     def recorded(
         self,

@@ -10,12 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
+from mprism.feeds.decoding import UNDECODABLE, Id, Milliseconds
 from mprism.feeds.protocol import NOT_SUBSCRIBED, Reject
 from mprism.schema import Level
 
-Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-# Up to the year 2262, where nanoseconds no longer fit 64 bits.
-Milliseconds = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000_000)]
 # Aggregates that the exchange declared void have -1 here, and no price.
 PartId = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
 
@@ -99,12 +97,6 @@ SERVER_SHUTDOWN = "serverShutdown"
 
 decode_frame = msgspec.json.Decoder(Frame).decode
 decode_snapshot = msgspec.json.Decoder(DepthSnapshot).decode
-
-UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What decoding text or bytes from outside can raise.
-
-Bad UTF-8 is no DecodeError, and thousands of nested brackets are a RecursionError.
-"""
 
 _EVENTS = frozenset({"trade", "aggTrade", "depthUpdate", "serverShutdown"})
 

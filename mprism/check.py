@@ -16,7 +16,7 @@ from mprism.configuration import mask
 from mprism.feeds.errors import FeedError, UnknownSymbol
 from mprism.feeds.registry import VENUES
 from mprism.nursery.broker import BrokerError, broker_urls
-from mprism.nursery.exchange import ExchangePlan, open_exchange_rest, plan_exchange
+from mprism.nursery.exchange import ExchangePlan, Hosts, open_exchange_rest, plan_exchange
 from mprism.nursery.jetstream import open_connection, open_loop
 from mprism.nursery.server_binary import NoServerBinaryError, find_server_binary
 from mprism.nursery.stream import stream_info
@@ -57,7 +57,7 @@ async def _check_exchange(name: ExchangeName, settings: ExchangeSettings, tell: 
     # A throttled exchange may ask for minutes; a check is not that patient.
     with trio.move_on_after(settings.rest_timeout_seconds) as patience:
         try:
-            async with open_exchange_rest(name, settings) as rest:
+            async with open_exchange_rest(name, settings, Hosts()) as rest:
                 plan = await plan_exchange(name, settings, rest)
         except UnknownSymbol as error:
             tell(Finding(2, f"  {error}"))
@@ -77,11 +77,13 @@ def _tell_plan(plan: ExchangePlan, settings: ExchangeSettings, tell: Tell) -> No
         tell(Finding(0, f"  not trading now, so silent: {', '.join(idle)}"))
     if plan.skipped:
         tell(Finding(0, f"  {len(plan.skipped)} listed instruments not understood"))
-    for connection in plan.connections:
+    for connection in plan.plan.connections:
         streams = ", ".join(connection.streams[:4])
         more = f" and {len(connection.streams) - 4} more" if len(connection.streams) > 4 else ""
         tell(Finding(0, f"  connection {connection.name}: {connection.url}"))
         tell(Finding(0, f"    {len(connection.streams)} streams: {streams}{more}"))
+    for poll in plan.plan.polls:
+        tell(Finding(0, f"  poll {poll.name}: {poll.url}, every {poll.period_seconds:g} s"))
 
 
 async def _check_broker(settings: NatsSettings, tell: Tell) -> None:

@@ -109,7 +109,11 @@ def check(settings: "Settings") -> None:
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
-@click.option("--exchange", required=True, metavar="NAME", help="Exchange of the recording.")
+@click.option(
+    "--exchange",
+    metavar="NAME",
+    help="One exchange of the recording [default: all that it is of].",
+)
 @click.option(
     "--output",
     default="-",
@@ -125,7 +129,9 @@ def check(settings: "Settings") -> None:
     help="Levels a side of the snapshots [default: as configured].",
 )
 @configured
-def replay(settings: "Settings", file: Path, exchange: str, output: str, depth: int | None) -> None:
+def replay(
+    settings: "Settings", file: Path, exchange: str | None, output: str, depth: int | None
+) -> None:
     """Turn a recording into the messages that it would have become."""
     from mprism.logs import configure_logging
     from mprism.running import replay_file

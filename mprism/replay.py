@@ -6,10 +6,8 @@ answer for that instrument, or, if it comes later in the file, when it comes.
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qs, urlsplit
-
-import msgspec
 
 from mprism.feeds.errors import FeedError
 from mprism.feeds.instrument import Instrument
@@ -17,7 +15,7 @@ from mprism.feeds.protocol import (
     NOT_SUBSCRIBED,
     Action,
     Continuity,
-    FetchSnapshot,
+    Fetch,
     Gap,
     Reject,
     StreamProtocol,
@@ -29,27 +27,25 @@ from mprism.settings import ExchangeSettings
 
 
 class Replay:
-    """One recording on its way through one exchange's protocols.
+    """One recording on its way through the protocols of the exchanges that it is of.
 
     Every connection has protocols of its own: one for the streams that it began with, and one
     for those of each later request. A connection that is opened again begins anew; the others
     go on.
     """
 
-    def __init__(self, venue: Venue, settings: ExchangeSettings) -> None:
-        self._venue = venue
-        self._settings = settings
-        self._instruments: Mapping[str, Instrument] | None = None
-        self._continuity = Continuity()
-        self._wanted: dict[str, list[str]] = {}  # streams without a protocol, by connection URL
+    def __init__(self, venues: Iterable[tuple[Venue, ExchangeSettings]]) -> None:
+        """The exchanges that are wanted; those that the recording is not of are left out."""
+        self._sources = [_Source(venue, settings) for venue, settings in venues]
+        self._wanted: dict[str, list[str]] = {}  # frames and URLs that ask, by connection URL
         self._protocols: dict[str, list[StreamProtocol]] = {}  # by connection URL
         self._answers: deque[tuple[str, frozenset[str], bytes]] = deque()
-        self._asked: list[tuple[StreamProtocol, FetchSnapshot]] = []
+        self._asked: list[tuple[StreamProtocol, Fetch]] = []
 
     @property
     def unanswered(self) -> list[str]:
-        """The instruments whose last snapshot is not in the recording: their books are not live."""
-        return sorted({asked.instrument_id for _, asked in self._asked})
+        """What was asked for by REST and is not in the recording: those books are not live."""
+        return sorted({asked.key for _, asked in self._asked})
 
     def run(self, records: Iterable[Record]) -> Iterator[Action]:
         """The actions that the collector would have taken. Raises RecordingError."""
@@ -62,43 +58,45 @@ class Replay:
     def _take(self, record: Record) -> Iterator[Action]:
         match record:
             case Header():
-                self._check(record)
+                self._choose(record)
             case Opened():
                 self._open(record.url)
             case Sent():
-                names = _streams_of_request(record.frame)
-                self._wanted.setdefault(record.url, []).extend(names)
+                self._wanted.setdefault(record.url, []).append(record.frame)
             case Answer():
                 yield from self._answer(record)
             case Received():
                 yield from self._receive(record.frame, _ns(record.ts))
 
-    def _check(self, header: Header) -> None:
-        if header.venue != self._venue.name:
-            raise RecordingError(f"recorded from {header.venue}, not from {self._venue.name}")
+    def _choose(self, header: Header) -> None:
+        chosen = [source for source in self._sources if source.is_recorded_as(header.venue)]
+        if not chosen:
+            names = ", ".join(source.venue.name for source in self._sources)
+            raise RecordingError(f"recorded from {header.venue}, not from {names}")
+        self._sources = chosen
 
     def _open(self, url: str) -> None:
-        self._wanted[url] = _streams_of_url(url)
+        self._wanted[url] = [url]
         closed = self._protocols.pop(url, [])
         # What they had asked for must not use up an answer that the new ones need.
         self._asked = [asked for asked in self._asked if asked[0] not in closed]
 
     def _subscribe(self) -> None:
-        if self._instruments is None:
+        if not any(source.has_instruments for source in self._sources):
             raise RecordingError("a frame comes before the exchange's instrument list")
-        for url, names in self._wanted.items():
-            if names:
-                protocol = self._venue.recorded(
-                    names, self._instruments, self._settings, self._continuity
-                )
-                self._protocols.setdefault(url, []).append(protocol)
+        for url, asked in self._wanted.items():
+            for source in self._sources:
+                for text in asked:
+                    protocol = source.protocol(text)
+                    if protocol is not None:
+                        self._protocols.setdefault(url, []).append(protocol)
         self._wanted.clear()
 
     def _receive(self, frame: str, recv_ns: int) -> Iterator[Action]:
         """A frame tells its stream and not its connection: it goes to the one that has it."""
-        if self._wanted or self._instruments is None:
+        if self._wanted:
             self._subscribe()
-        actions: list[Action] = []
+        actions: list[Action] = [Reject(NOT_SUBSCRIBED, "no collected stream was asked for")]
         for protocol in [each for group in self._protocols.values() for each in group]:
             actions = list(protocol.receive(frame, recv_ns))
             if not _is_of_another(actions):
@@ -109,10 +107,11 @@ class Replay:
     def _answer(self, record: Answer) -> Iterator[Action]:
         parts = _split(record.url)
         body = record.body.encode()
-        if parts.path == self._venue.instruments_request[0]:
-            self._instruments = self._venue.parse_instruments(body).instruments
-            return
         values = frozenset(value for found in parse_qs(parts.query).values() for value in found)
+        # For every exchange: what one host lists may be of several of them.
+        taken = [source.take_instruments(parts.path, values, body) for source in self._sources]
+        if any(taken):
+            return
         self._answers.append((parts.path, values, body))
         for protocol, asked in tuple(self._asked):
             yield from self._serve(protocol, asked, _ns(record.ts))
@@ -121,23 +120,63 @@ class Replay:
         self, protocol: StreamProtocol, actions: Iterable[Action], recv_ns: int
     ) -> Iterator[Action]:
         for action in actions:
-            if isinstance(action, FetchSnapshot):
+            if isinstance(action, Fetch):
                 self._asked.append((protocol, action))
                 yield from self._serve(protocol, action, recv_ns)
             else:
                 yield action
 
-    def _serve(
-        self, protocol: StreamProtocol, asked: FetchSnapshot, recv_ns: int
-    ) -> Iterator[Action]:
+    def _serve(self, protocol: StreamProtocol, asked: Fetch, recv_ns: int) -> Iterator[Action]:
+        parameters = {str(value) for value in asked.request.parameters.values()}
         for answer in self._answers:
             path, values, body = answer
-            if path == asked.path and asked.instrument_id in values:
+            # By the instrument: the recorder may have asked for another number of levels.
+            if path == asked.request.path and parameters & values:
                 self._answers.remove(answer)
                 self._asked.remove((protocol, asked))
-                actions = protocol.snapshot(asked.instrument_id, body, recv_ns)
+                actions = protocol.fetched(asked.key, body, recv_ns)
                 yield from self._perform(protocol, actions, recv_ns)
                 return
+
+
+class _Source:
+    """One exchange of a recording: its instruments and what its connections share."""
+
+    def __init__(self, venue: Venue, settings: ExchangeSettings) -> None:
+        self.venue = venue
+        self._settings = settings
+        self._continuity = Continuity()
+        self._bodies: dict[int, bytes] = {}  # by the number of the request
+        self._instruments: Mapping[str, Instrument] | None = None
+
+    def is_recorded_as(self, name: str) -> bool:
+        return name in (self.venue.name, self.venue.recorded_as)
+
+    @property
+    def has_instruments(self) -> bool:
+        return bool(self._bodies)
+
+    def take_instruments(self, path: str, values: frozenset[str], body: bytes) -> bool:
+        """Keep an answer of the instrument list; False if it is none."""
+        for number, request in enumerate(self.venue.instrument_requests(self._settings)):
+            if path == request.path:
+                if values >= {str(value) for value in request.parameters.values()}:
+                    self._bodies[number], self._instruments = body, None
+                return True
+        return False
+
+    def protocol(self, text: str) -> StreamProtocol | None:
+        """The protocol of what a frame or a URL subscribes to; None where that is nothing."""
+        try:
+            names = _streams_of_url(text) if "://" in text[:6] else self.venue.streams_of(text)
+        except ValueError as error:
+            raise RecordingError(f"a sent frame cannot be read: {error}") from error
+        if not names or not self._bodies:
+            return None
+        if self._instruments is None:
+            bodies = [body for _, body in sorted(self._bodies.items())]
+            self._instruments = self.venue.parse_instruments(bodies).instruments
+        return self.venue.recorded(names, self._instruments, self._settings, self._continuity)
 
 
 def _is_of_another(actions: list[Action]) -> bool:
@@ -150,7 +189,7 @@ def _is_of_another(actions: list[Action]) -> bool:
 class _Read:
     """What the messages of one instrument came to."""
 
-    trades: int = 0
+    counts: Counter[str] = field(default_factory=Counter)  # of what is no book, by data type
     updates: int = 0
     snapshots: int = 0
     last: OrderBook | None = None
@@ -182,12 +221,14 @@ class Summary:
             read.updates += event.update_type == "update"
             read.snapshots += event.update_type == "snapshot"
         else:
-            read.trades += 1
+            read.counts[event.data_type] += 1
 
     def lines(self) -> Iterator[str]:
         """The counts in words, a line per instrument, then what was missing or not understood."""
         for name, read in sorted(self._instruments.items()):
-            line = f"{name}: {read.trades} trades"
+            line = f"{name}: {read.counts['trade']} trades"
+            for data_type, count in sorted(read.counts.items()):
+                line += f", {count} {data_type}" if data_type != "trade" else ""
             if read.last is not None:
                 book = read.last
                 line += (
@@ -221,14 +262,3 @@ def _streams_of_url(url: str) -> list[str]:
         for joined in parse_qs(_split(url).query).get("streams", [])
         for name in joined.split("/")
     ]
-
-
-def _streams_of_request(frame: str) -> list[str]:
-    try:
-        request = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise RecordingError(f"a sent frame is not JSON: {error}") from error
-    if not isinstance(request, dict) or request.get("method") != "SUBSCRIBE":
-        return []
-    names = request.get("params")
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []

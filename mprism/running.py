@@ -19,7 +19,7 @@ from mprism.nursery.root import publish_all, run_until_signal
 from mprism.recording import read_recording
 from mprism.replay import Replay, Summary
 from mprism.schema import Event, MessageEncoder
-from mprism.settings import ExchangeName, ExchangeSettings, Settings
+from mprism.settings import DEFAULTS, ExchangeName, Settings
 from mprism.state import CollectorState
 
 
@@ -39,25 +39,29 @@ def print_check(settings: Settings) -> int:
 
 
 def replay_file(
-    settings: Settings, file: Path, exchange: str, depth: int | None, *, to_nats: bool
+    settings: Settings, file: Path, exchange: str | None, depth: int | None, *, to_nats: bool
 ) -> int:
     """Replay a recording to standard output or into the stream.
 
-    `depth` is how many levels a side snapshots show, instead of what is configured.
+    `exchange` is one that the recording is of; None means all of them. `depth` is how many
+    levels a side snapshots show, instead of what is configured.
     """
     names = get_args(ExchangeName)
-    if exchange not in names:
+    if exchange is not None and exchange not in names:
         click.echo(f"mprism: --exchange: {exchange!r}: allowed: {', '.join(names)}", err=True)
         return 2
-    name: ExchangeName = exchange  # type: ignore[assignment]
-    venue_settings = settings.exchanges.get(name, ExchangeSettings())
-    if depth is not None:
-        book = msgspec.structs.replace(venue_settings.orderbook, depth=depth)
-        venue_settings = msgspec.structs.replace(venue_settings, orderbook=book)
-        if problem := VENUES[name].check(venue_settings):
-            click.echo(f"mprism: --depth: {problem}", err=True)
-            return 2
-    replay = Replay(VENUES[name], venue_settings)
+    wanted = []
+    for name in VENUES if exchange is None else (exchange,):
+        venue = VENUES[name]  # type: ignore[index]  # one of the names
+        venue_settings = settings.exchanges.get(name, DEFAULTS[name])  # type: ignore[index,call-overload]
+        if depth is not None:
+            book = msgspec.structs.replace(venue_settings.orderbook, depth=depth)
+            venue_settings = msgspec.structs.replace(venue_settings, orderbook=book)
+            if exchange is not None and (problem := venue.check(venue_settings)):
+                click.echo(f"mprism: --depth: {problem}", err=True)
+                return 2
+        wanted.append((venue, venue_settings))
+    replay = Replay(wanted)
     actions = replay.run(read_recording(file))
     summary = Summary()
     events = summary.passing(actions)

@@ -12,8 +12,20 @@ from msgspec import Meta, Struct, field
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
-DataType = Literal["orderbook", "trade"]
-ExchangeName = Literal["binance_spot", "binance_derivatives"]
+DataType = Literal[
+    "orderbook",
+    "trade",
+    "funding_rate",
+    "open_interest",
+    "liquidation",
+    "lsr_top_position",
+    "lsr_all_account",
+    "volatility_index",
+]
+ExchangeName = Literal[
+    "binance_spot", "binance_derivatives", "okx_spot", "okx_derivatives", "deribit_derivatives"
+]
+RatioPeriod = Literal["5m", "15m", "30m", "1h", "2h", "4h"]
 
 
 class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,11 +116,29 @@ class OrderBookSettings(_Settings, frozen=True):
     rest_levels: Annotated[int, Meta(ge=5, le=5_000)] = 1_000  # asked for to start a book
 
 
+class PollingSettings(_Settings, frozen=True):
+    """What is asked for by REST, and how often. Periods begin with the exchange's clock."""
+
+    open_interest_seconds: Seconds = 60.0
+    ratio_seconds: Seconds = 60.0
+    ratio_period: RatioPeriod = "5m"  # the length that one long/short ratio is for
+    liquidation_seconds: Seconds = 20.0  # Deribit flags some liquidations in REST answers only
+    funding_info_seconds: Seconds = 3_600.0  # Binance tells funding intervals apart
+
+
 class ExchangeSettings(_Settings, frozen=True):
-    """One exchange. Null endpoints are the exchange's own; any ws(s):// and http(s):// will do."""
+    """One exchange. Null endpoints are the exchange's own; any ws(s):// and http(s):// will do.
+
+    What an exchange has and what it collects by default is in `OFFERED` and `DEFAULTS`.
+    """
 
     symbols: Annotated[tuple[str, ...], Meta(min_length=1)] = ("BTC-USDT", "ETH-USDT")
     data_types: Annotated[tuple[DataType, ...], Meta(min_length=1)] = ("orderbook", "trade")
+    trades: Literal["all", "aggregated"] = "all"  # OKX: every fill, or one a taker order
+    liquidations: Literal["symbols", "all"] = "symbols"  # of these symbols, or of the market
+    volatility_indexes: Annotated[tuple[str, ...], Meta(min_length=1)] = ("BTC", "ETH")
+    # A funding rate that stays the same is published again after this.
+    funding_repeat_seconds: Seconds = 60.0
     websocket_url: (
         Annotated[str, Meta(pattern=r"^wss?://[^\s]+$", description="a ws:// or wss:// address")]
         | None
@@ -120,6 +150,7 @@ class ExchangeSettings(_Settings, frozen=True):
         | None
     ) = None
     orderbook: OrderBookSettings = OrderBookSettings()
+    polling: PollingSettings = PollingSettings()
     backoff: BackoffSettings = BackoffSettings()
     open_timeout_seconds: Seconds = 10.0
     idle_timeout_seconds: Seconds = 60.0  # no data at all on a connection: replace it
@@ -127,7 +158,54 @@ class ExchangeSettings(_Settings, frozen=True):
     max_frame_bytes: Annotated[int, Meta(ge=65_536)] = 16 * 1024 * 1024
     streams_per_connection: Annotated[int, Meta(ge=1, le=1_024)] = 200
     rest_timeout_seconds: Seconds = 10.0
-    rest_weight_share: Annotated[float, Meta(gt=0, le=1)] = 0.5  # of the exchange's limit
+    rest_weight_share: Annotated[float, Meta(gt=0, le=1)] = 0.5  # of the exchange's limits
+    # Of that share: kept from the polls, so that a book never waits for them.
+    rest_snapshot_reserve: Annotated[float, Meta(ge=0, lt=1)] = 0.4
+
+
+OFFERED: dict[ExchangeName, tuple[DataType, ...]] = {
+    "binance_spot": ("orderbook", "trade"),
+    "binance_derivatives": (
+        "orderbook",
+        "trade",
+        "funding_rate",
+        "open_interest",
+        "liquidation",
+        "lsr_top_position",
+        "lsr_all_account",
+    ),
+    "okx_spot": ("orderbook", "trade"),
+    "okx_derivatives": (
+        "orderbook",
+        "trade",
+        "funding_rate",
+        "open_interest",
+        "liquidation",
+        "lsr_top_position",
+        "lsr_all_account",
+    ),
+    "deribit_derivatives": (
+        "orderbook",
+        "trade",
+        "funding_rate",
+        "open_interest",
+        "liquidation",
+        "volatility_index",
+    ),
+}
+"""The data types that each exchange has."""
+
+_SYMBOLS: dict[ExchangeName, tuple[str, ...]] = {
+    "deribit_derivatives": ("BTC-USD", "ETH-USD", "BTC-USDC"),
+}
+
+DEFAULTS: dict[ExchangeName, ExchangeSettings] = {
+    name: ExchangeSettings(
+        symbols=_SYMBOLS.get(name, ("BTC-USDT", "ETH-USDT")), data_types=OFFERED[name]
+    )
+    for name in get_args(ExchangeName)
+}
+"""What each exchange is collected with where nothing is configured: all that it has."""
 
 
 class Settings(_Settings, frozen=True):
@@ -138,5 +216,5 @@ class Settings(_Settings, frozen=True):
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
     exchanges: dict[ExchangeName, ExchangeSettings] = field(
-        default_factory=lambda: {name: ExchangeSettings() for name in get_args(ExchangeName)}
+        default_factory=lambda: dict(DEFAULTS)
     )

@@ -52,6 +52,9 @@ class StreamState:
     acknowledged: bool = False
     messages: int = 0
     last_recv_ns: int | None = None
+    refused: str | None = None  # the exchange's reason for refusing this stream alone
+    # Seconds that it may be silent beyond what any stream may; infinite where silence is no sign.
+    patience: float = 0.0
 
 
 @dataclass(slots=True)
@@ -99,6 +102,12 @@ class FeedState:
             self.down_since = self.clock()
         self.status = status
         self.reason = reason
+
+    def forget_streams(self) -> None:
+        """What the last connection had subscribed to is gone with it."""
+        self.streams.clear()
+        self.books_live.clear()
+        self.books_out.clear()
 
     def failed(self, error: str) -> None:
         """Note that the connection, or the attempt at one, ended by `error`."""

@@ -17,6 +17,8 @@ from mprism.configuration.secrets import mask, masked
 from mprism.configuration.yaml_file import read_yaml
 from mprism.feeds.registry import VENUES
 from mprism.settings import (
+    DEFAULTS,
+    OFFERED,
     ExchangeName,
     ExchangeSettings,
     HttpSettings,
@@ -140,12 +142,34 @@ def _exchanges(
     exchanges: dict[ExchangeName, ExchangeSettings] = {}
     for name in names:
         path, raw = paths[name], files[name]
-        settings = convert(_merged(defaults, raw), ExchangeSettings, str(path))
-        problem = VENUES[name].check(settings) or _address_problem(settings)
+        base = msgspec.to_builtins(DEFAULTS[name])
+        merged = _merged(_merged(base, _defaults_for(name, defaults)), raw)
+        settings = convert(merged, ExchangeSettings, str(path))
+        problem = (
+            _data_type_problem(name, settings)
+            or VENUES[name].check(settings)
+            or _address_problem(settings)
+        )
         if problem:
             raise ConfigurationError(f"{path}: {problem}")
         exchanges[name] = settings
     return exchanges
+
+
+def _defaults_for(name: ExchangeName, defaults: _Raw) -> _Raw:
+    """The defaults for every exchange, with those data types only that this one has, if any."""
+    wanted = defaults.get("data_types")
+    if not wanted:
+        return defaults
+    return {**defaults, "data_types": [each for each in wanted if each in OFFERED[name]] or wanted}
+
+
+def _data_type_problem(name: ExchangeName, settings: ExchangeSettings) -> str | None:
+    for data_type in settings.data_types:
+        if data_type not in OFFERED[name]:
+            allowed = ", ".join(OFFERED[name])
+            return f"data_types: {data_type!r}: {name} has none; allowed: {allowed}"
+    return None
 
 
 def _address_problem(settings: ExchangeSettings) -> str | None:

@@ -24,11 +24,12 @@ _SLACK: Final = 4  # levels behind the edge may reach a quarter of the window be
 class Side:
     """The bids or the asks. Keys are prices, negated for bids: the best has the least key."""
 
-    __slots__ = ("_best", "_best_level", "_edge", "_keys", "_levels", "_sign", "_window")
+    __slots__ = ("_best", "_best_level", "_edge", "_kept", "_keys", "_levels", "_sign", "_window")
 
-    def __init__(self, sign: float, window: int) -> None:
+    def __init__(self, sign: float, window: int, kept: bool) -> None:
         self._sign = sign
         self._window = window
+        self._kept = kept
         self._keys: list[float] = []
         self._levels: list[bytes] = []  # in the order of the keys
         self._best = b""  # the level that `_best_level` was read from
@@ -44,7 +45,8 @@ class Side:
         self._keys = sorted(levels)
         self._levels = [levels[key] for key in self._keys]
         # A full answer was cut there; a shorter one is the whole side.
-        self._edge = self._keys[-1] if len(changes) >= limit and self._keys else None
+        is_cut = not self._kept and len(changes) >= limit and self._keys
+        self._edge = self._keys[-1] if is_cut else None
         self._bound()
 
     def apply(self, changes: Sequence[Change]) -> None:
@@ -70,7 +72,7 @@ class Side:
         if len(keys) < window:
             return
         last = keys[window - 1]
-        if self._edge is None or last < self._edge:
+        if not self._kept and (self._edge is None or last < self._edge):
             self._edge = last
         if len(keys) > window + window // _SLACK:
             del keys[window:], self._levels[window:]
@@ -99,22 +101,27 @@ class Side:
         """Whether the whole side is known, so that it may be short of levels by itself."""
         return self._edge is None
 
+    def levels(self, depth: int) -> list[bytes]:
+        """The best `depth` levels that can be trusted, best first, as JSON without brackets."""
+        return self._levels[: min(depth, self.trusted())]
+
     def top(self, depth: int) -> Levels:
-        """The best `depth` levels that can be trusted, best first."""
-        return Levels.joined(self._levels[: min(depth, self.trusted())])
+        """The same as one sequence of levels."""
+        return Levels.joined(self.levels(depth))
 
 
 class OrderBook:
     """Both sides of one instrument's book.
 
-    `window` is how many levels a side the exchange keeps true.
+    `window` is how many levels a side the exchange keeps true. `kept` says that it does so by
+    updates alone: it adds the level that comes into the window and removes the one that leaves.
     """
 
     __slots__ = ("asks", "bids")
 
-    def __init__(self, window: int) -> None:
-        self.bids = Side(-1.0, window)
-        self.asks = Side(1.0, window)
+    def __init__(self, window: int, kept: bool = False) -> None:
+        self.bids = Side(-1.0, window, kept)
+        self.asks = Side(1.0, window, kept)
 
     def reset(self, bids: AnyLevels, asks: AnyLevels, limit: int) -> None:
         """Begin anew from a snapshot that was asked for with `limit` levels a side.
@@ -125,13 +132,17 @@ class OrderBook:
         self.bids.reset(bid_changes, limit)
         self.asks.reset(ask_changes, limit)
 
-    def apply(self, bids: AnyLevels, asks: AnyLevels) -> None:
-        """Apply one update. Raises MalformedLevels and leaves the book as it was."""
+    def apply(self, bids: AnyLevels, asks: AnyLevels) -> tuple[list[Change], list[Change]]:
+        """Apply one update; returns it as it was read.
+
+        Raises MalformedLevels and leaves the book as it was.
+        """
         bid_changes, ask_changes = parse_levels(bids), parse_levels(asks)
         if bid_changes:
             self.bids.apply(bid_changes)
         if ask_changes:
             self.asks.apply(ask_changes)
+        return bid_changes, ask_changes
 
     def reaches(self, depth: int) -> bool:
         """Whether the best `depth` levels of both sides are known, or all that there are."""

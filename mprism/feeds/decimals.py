@@ -81,7 +81,7 @@ def product(*texts: str) -> str:
 
 
 def quotient(dividend: str, divisor: str) -> str:
-    """The quotient, exactly and without zeros at its end. Raises MalformedNumber."""
+    """The quotient, exactly. Raises MalformedNumber."""
     try:
         result = _EXACT.divide(decimal_of(dividend), decimal_of(divisor))
     except (DivisionByZero, Inexact, InvalidOperation, Overflow) as error:

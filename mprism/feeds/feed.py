@@ -1,14 +1,14 @@
-"""A feed: one planned connection's place, and all of it that outlives connections."""
+"""A feed: one planned connection's or poll's place, and all of it that outlives connections."""
 
 from dataclasses import dataclass, field
 from time import time_ns
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 import trio
 
 from mprism.feeds.protocol import BookState, Continuity, Gap, Reject, StreamProtocol
-from mprism.feeds.venue import ConnectionPlan
+from mprism.feeds.venue import ConnectionPlan, PollPlan
 from mprism.schema import Event
 from mprism.settings import ExchangeSettings
 from mprism.state import FeedState
@@ -16,6 +16,8 @@ from mprism.state import FeedState
 logger = structlog.get_logger()
 
 _LOG_EVERY_NS = 60 * 1_000_000_000
+
+AnyPlan = TypeVar("AnyPlan", ConnectionPlan, PollPlan)
 
 
 class EventSink(Protocol):
@@ -29,25 +31,16 @@ class EventSink(Protocol):
 
 
 @dataclass(slots=True)
-class Feed:
+class Feed(Generic[AnyPlan]):
     """What a feed is, remembers and counts."""
 
-    plan: ConnectionPlan
+    plan: AnyPlan
     settings: ExchangeSettings
     state: FeedState
     events: EventSink
     continuity: Continuity = field(default_factory=Continuity)
     protocol: StreamProtocol | None = None  # of the connection that is open now
     _logged: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def begin(self) -> StreamProtocol:
-        """The protocol of a new connection."""
-        state = self.state
-        state.streams.clear()
-        state.books_live.clear()
-        state.books_out.clear()
-        self.protocol = self.plan.make_protocol(self.continuity, state.streams)
-        return self.protocol
 
     async def publish(self, events: list[Event]) -> None:
         """Hand events to the publisher, whatever becomes of the connection they came from.

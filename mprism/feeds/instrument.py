@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Literal
 
+from mprism.feeds.decimals import product, quotient
 from mprism.feeds.errors import UnknownSymbol
+from mprism.feeds.weight import Limit
 
 MarketType = Literal["spot", "perpetual", "futures", "options"]
 
@@ -15,8 +18,9 @@ class Instrument:
     """One thing that is traded.
 
     `symbol` is `BASE-QUOTE` from the exchange's own assets, with `-YYMMDD` for a dated
-    contract; `instrument_id` is the exchange's name for it. Quantities on its wire times
-    `contract_size` are in contracts where `quantity_unit` says so.
+    contract; `instrument_id` is the exchange's name for it. `contract_size` is what one contract
+    stands for: in base currency, or in quote currency where amounts are in contracts. A quantity
+    of the wire times `multiplier` over `divisor` is in `quantity_unit`.
     """
 
     exchange: str
@@ -26,14 +30,33 @@ class Instrument:
     trading: bool = True
     quantity_unit: Literal["base", "contracts"] = "base"
     contract_size: str | None = None
+    multiplier: str = "1"
+    divisor: str = "1"
+    funding_interval_hours: int | None = None  # where the exchange lists it; None: not told
+    has_funding: bool = False
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether quantities of the wire are in another unit than the messages'."""
+        return self.multiplier != self.divisor
+
+    def quantity(self, wire: str) -> str:
+        """A quantity of the wire in `quantity_unit`, exactly. Raises MalformedNumber."""
+        return _scaled(wire, self.multiplier, self.divisor) if self.is_scaled else wire
+
+
+@lru_cache(maxsize=65_536)
+def _scaled(wire: str, multiplier: str, divisor: str) -> str:
+    # Quantities repeat: most levels of a book are asked for again and again.
+    return quotient(product(wire, multiplier), divisor)
 
 
 @dataclass(frozen=True, slots=True)
 class InstrumentList:
-    """What an exchange lists: by instrument id, with what its list says of REST weights."""
+    """What an exchange lists: by instrument id, with what its list says of limits, by pool."""
 
     instruments: Mapping[str, Instrument]
-    weight_per_minute: int | None  # None: not told
+    limits: Mapping[str, Limit]  # those that it tells
     skipped: tuple[str, ...]  # why entries could not be read
 
 

@@ -5,31 +5,56 @@ clock and does no I/O: frames and REST answers go in as calls, actions come out.
 of an exchange is thereby a synchronous unit test.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
+from mprism.feeds.funding import FundingRates
 from mprism.schema import Event
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this text frame, within the exchange's inbound limit."""
+    """Send this text frame, within the exchange's inbound limit; an urgent one before others."""
 
     frame: str
+    urgent: bool = False
+
+
+WEIGHT: Final = "weight"
+"""The pool of an exchange's general limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class FetchSnapshot:
-    """Fetch this book's snapshot by REST and hand it to `Protocol.snapshot`.
+class Request:
+    """A REST request. `pool` names which of the exchange's limits it counts for.
 
-    `attempt` counts from 0 since the book was last in sequence; later attempts wait longer.
+    A pool `name:key` is one of several with the limit of `name`, such as one an instrument.
     """
 
-    instrument_id: str
     path: str
-    parameters: dict[str, str | int]
-    weight: int
+    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    weight: int = 1
+    pool: str = WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Make this request and hand the answer to `fetched` with `key`, which names its subject.
+
+    `attempt` counts from 0 since the last success; later attempts wait longer.
+    """
+
+    key: str
+    request: Request
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resubscribe:
+    """After a wait that grows with `attempt` (from 0, no wait), call `resubscribe(stream)`."""
+
+    stream: str
     attempt: int
 
 
@@ -71,7 +96,9 @@ class BookState:
     reason: str
 
 
-Action = Event | Send | FetchSnapshot | Reject | Replace | Gap | BookState
+Action = Event | Send | Fetch | Resubscribe | Reject | Replace | Gap | BookState
+
+_MOST_SEEN = 20_000  # ids; the oldest are forgotten
 
 
 @dataclass(slots=True)
@@ -79,8 +106,21 @@ class Continuity:
     """What a feed remembers over its connections, keyed by instrument id, and counts."""
 
     last_trade: dict[str, tuple[int, int]] = field(default_factory=dict)  # id, exchange time
+    last_time: dict[str, int] = field(default_factory=dict)  # exchange time of a series, in ms
     messages: int = 0  # valid ones of any subscribed stream
     duplicates: int = 0
+    funding: FundingRates = field(default_factory=FundingRates)
+    _seen: dict[tuple[str, str], None] = field(default_factory=dict)
+
+    def is_new(self, instrument_id: str, event_id: str) -> bool:
+        """Whether this id comes for the first time; a repeated one counts as a duplicate."""
+        if (instrument_id, event_id) in self._seen:
+            self.duplicates += 1
+            return False
+        self._seen[instrument_id, event_id] = None
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+        return True
 
 
 class StreamProtocol(Protocol):
@@ -96,8 +136,24 @@ class StreamProtocol(Protocol):
     def receive(self, frame: str | bytes | bytearray, recv_ns: int) -> Iterable[Action]:
         """A whole frame arrived at `recv_ns` (Unix epoch). Raises Refused."""
 
-    def snapshot(self, instrument_id: str, body: bytes, recv_ns: int) -> Iterable[Action]:
-        """A snapshot that was asked for is here."""
+    def fetched(self, key: str, body: bytes, recv_ns: int) -> Iterable[Action]:
+        """The answer to a request that was asked for with this key."""
+
+    def resubscribe(self, stream: str, recv_ns: int) -> Iterable[Action]:
+        """The wait of a `Resubscribe` is over: what to send."""
 
     def republish(self, symbol: str, recv_ns: int) -> Iterable[Action]:
         """Publish a snapshot of this symbol's book now, if it is live here."""
+
+
+class PollProtocol(Protocol):
+    """One exchange's rules for something that is asked for by REST, again and again."""
+
+    def begin(self, now_ns: int) -> Iterable[Fetch]:
+        """A round begins: what to ask for, one after the other."""
+
+    def fetched(self, key: str, body: bytes, recv_ns: int) -> Iterable[Action]:
+        """An answer. What it leads to: events that are new, rejects, further requests.
+
+        Raises FeedError for an answer that says that the exchange refuses or fails.
+        """

@@ -1,7 +1,7 @@
 """Drives one WebSocket connection: the Trio shell around a protocol.
 
-Frames come in lists and leave as lists of events. Snapshots are fetched beside the read path,
-one task per book that asks, through the exchange's shared REST client. Protocol calls are
+Frames come in lists and leave as lists of events. What the protocol wants by REST is fetched
+beside the read path, a task each, through the exchange's shared REST client. Protocol calls are
 synchronous and happen in this thread only, and each call's events are sent to the channel
 before anything else of the caller; the channel keeps the order of waiting senders, so events
 leave in the order of the calls.
@@ -9,6 +9,7 @@ leave in the order of the calls.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from math import inf
 from time import time_ns
 from typing import Protocol
 
@@ -17,23 +18,26 @@ import trio
 
 from mprism.feeds.errors import FeedError, NetworkFault, Refused
 from mprism.feeds.feed import Feed
+from mprism.feeds.outgoing import Outgoing
 from mprism.feeds.protocol import (
     Action,
     BookState,
-    FetchSnapshot,
+    Fetch,
     Gap,
     Reject,
     Replace,
+    Request,
+    Resubscribe,
     Send,
     StreamProtocol,
 )
 from mprism.feeds.transport import Frame
+from mprism.feeds.venue import ConnectionPlan, KeepAlive
 from mprism.schema import Event
 from mprism.state import FeedStatus
 
 logger = structlog.get_logger()
 
-_SEND_QUEUE = 64  # frames; a connection of 1,024 streams asks for them in 11
 Delay = Callable[[int], float]
 """Seconds to wait before attempt n of something, n counting from 0."""
 
@@ -53,8 +57,8 @@ class Connection(Protocol):
 class Rest(Protocol):
     """The REST client, as far as a session needs it."""
 
-    async def get(self, path: str, parameters: dict[str, str | int], weight: int) -> bytes:
-        """The body of the answer. Raises FeedError."""
+    async def get(self, request: Request, reserve: float = 0.0) -> bytes:
+        """The body of the answer, leaving `reserve` of the limit to others. Raises FeedError."""
 
 
 Connect = Callable[[str], AbstractAsyncContextManager[Connection]]
@@ -63,25 +67,35 @@ Connect = Callable[[str], AbstractAsyncContextManager[Connection]]
 class Session:
     """One connection of one feed, from its opening to its end."""
 
-    def __init__(self, feed: Feed, connection: Connection, rest: Rest, delay: Delay) -> None:
+    def __init__(
+        self, feed: Feed[ConnectionPlan], connection: Connection, rest: Rest, delay: Delay
+    ) -> None:
         self._feed = feed
         self._connection = connection
         self._rest = rest
         self._delay = delay
-        self._protocol: StreamProtocol = feed.begin()
-        self._outbox, self._to_send = trio.open_memory_channel[str](_SEND_QUEUE)
+        feed.state.forget_streams()
+        self._protocol: StreamProtocol = feed.plan.make_protocol(
+            feed.continuity, feed.state.streams
+        )
+        self._outgoing = Outgoing()
+        self._inbound_at = trio.current_time()
         self._oversized = 0
         self._replace: str | None = None
 
     async def run(self) -> None:
         """Until the connection ends, which always raises one of the feed errors, grouped."""
+        feed = self._feed
+        feed.protocol = self._protocol
         try:
             async with trio.open_nursery() as self._nursery:
                 self._nursery.start_soon(self._send_frames)
+                if feed.plan.keep_alive is not None:
+                    self._nursery.start_soon(self._keep_alive, feed.plan.keep_alive)
                 await self._perform(self._protocol.open())
                 await self._read()
         finally:
-            self._feed.protocol = None
+            feed.protocol = None
 
     async def _read(self) -> None:
         feed, protocol, state = self._feed, self._protocol, self._feed.state
@@ -90,6 +104,7 @@ class Session:
         with trio.CancelScope(deadline=trio.current_time() + idle_seconds) as idle:
             while True:
                 frames, recv_ns = await self._connection.receive()
+                self._inbound_at = trio.current_time()
                 state.frames += len(frames)
                 state.received_bytes += sum(map(len, frames))
                 state.last_frame_at = recv_ns / 1e9
@@ -132,10 +147,12 @@ class Session:
 
     def _act(self, action: Action) -> None:
         match action:
-            case Send(frame):
-                self._outbox.send_nowait(frame)
-            case FetchSnapshot():
+            case Send():
+                self._outgoing.put(action)
+            case Fetch():
                 self._nursery.start_soon(self._fetch, action)
+            case Resubscribe():
+                self._nursery.start_soon(self._resubscribe, action)
             case Replace(reason):
                 self._replace = reason
             case Gap() | Reject() | BookState():
@@ -151,34 +168,55 @@ class Session:
         """Send at the exchange's pace; then everything must be acknowledged within a time."""
         pause = 1 / self._feed.plan.inbound_per_second
         timeout = self._feed.settings.acknowledge_timeout_seconds
+        due = inf
         while True:
-            with trio.move_on_after(timeout) as waiting:
-                frame = await self._to_send.receive()
+            with trio.move_on_at(due) as waiting:
+                frame = await self._outgoing.next()
             if not waiting.cancelled_caught:
-                await self._connection.send(frame)
+                await self._connection.send(frame.frame)
+                if not frame.urgent:
+                    due = trio.current_time() + timeout
                 await trio.sleep(pause)
-            elif missing := self._protocol.unacknowledged:
+                continue
+            due = inf
+            if missing := self._protocol.unacknowledged:
                 text = f"{len(missing)} streams not acknowledged after {timeout:g} s"
                 raise NetworkFault(f"{text}, among them {missing[0]}")
 
-    async def _fetch(self, wanted: FetchSnapshot) -> None:
-        """Fetch until there is an answer. Failures cost only this book, and wait longer."""
+    async def _keep_alive(self, keep_alive: KeepAlive) -> None:
+        seconds = keep_alive.seconds
+        while True:
+            quiet_at = self._inbound_at + seconds
+            await trio.sleep_until(quiet_at)
+            if self._inbound_at + seconds > quiet_at:
+                continue
+            self._outgoing.put(Send(keep_alive.frame, urgent=True))
+            await trio.sleep(seconds)
+            if self._inbound_at + seconds <= quiet_at:
+                raise NetworkFault(f"no answer to {keep_alive.frame!r} after {seconds:g} s")
+
+    async def _resubscribe(self, wanted: Resubscribe) -> None:
+        if wanted.attempt:
+            await trio.sleep(self._delay(wanted.attempt - 1))
+        await self._perform(self._protocol.resubscribe(wanted.stream, time_ns()))
+
+    async def _fetch(self, wanted: Fetch) -> None:
+        """Fetch until there is an answer. Failures cost only this key, and wait longer."""
         attempt = wanted.attempt
         if attempt:
             await trio.sleep(self._delay(attempt - 1))
         while True:
             try:
-                body = await self._rest.get(wanted.path, wanted.parameters, wanted.weight)
+                body = await self._rest.get(wanted.request)
                 break
             except FeedError as error:
-                self._note_fetch_failure(wanted.instrument_id, error)
+                self._note_fetch_failure(wanted.key, error)
                 refused = isinstance(error, Refused)
                 least = self._feed.settings.backoff.refused_seconds if refused else 0.0
                 await trio.sleep(least + self._delay(attempt))
                 attempt += 1
-        recv_ns = time_ns()
-        await self._perform(self._protocol.snapshot(wanted.instrument_id, body, recv_ns))
+        await self._perform(self._protocol.fetched(wanted.key, body, time_ns()))
 
-    def _note_fetch_failure(self, instrument_id: str, error: FeedError) -> None:
+    def _note_fetch_failure(self, key: str, error: FeedError) -> None:
         reason = f"snapshot failed: {type(error).__name__}"
-        self._feed.note(Reject(reason, f"{instrument_id}: {error}"), time_ns())
+        self._feed.note(Reject(reason, f"{key}: {error}"), time_ns())

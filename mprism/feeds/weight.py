@@ -1,34 +1,46 @@
-"""The request weight that an exchange grants an address per minute. Pure: time is passed in."""
+"""What an exchange grants an address in a window of time: request weight, requests, connections.
 
+Pure: time is passed in.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-_WINDOW_SECONDS = 60.0
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So much weight in each window of so many seconds."""
+
+    weight: int
+    seconds: float = 60.0
 
 
 @dataclass(slots=True)
 class WeightBudget:
-    """Our share of the weight of the running minute, and any wait that was imposed on us.
+    """Our share of the weight of the running window, and any wait that was imposed on us.
 
     The exchange's own count, read from its answers, overrules ours where it is higher: other
     programs of this address spend from the same pool. Times are Unix seconds, since the
     exchange's minutes are those of the clock.
     """
 
-    limit: int  # weight a minute
+    limit: int  # weight a window
     share: float  # of the limit that we let ourselves use
+    window_seconds: float = 60.0
     used: int = 0
     resume_at: float = 0.0
-    _minute: int = -1
+    _window: int = -1
 
-    def delay(self, weight: int, now: float) -> float:
+    def delay(self, weight: int, now: float, reserve: float = 0.0) -> float:
         """Seconds to wait before a request of `weight`; 0 to send it now.
 
-        A request that alone exceeds our share is sent in a minute of its own.
+        `reserve` is the part of our share that this request must leave to others. A request
+        that alone exceeds what it may use is sent in a window of its own.
         """
         self._turn(now)
         wait = max(0.0, self.resume_at - now)
-        if self.used and self.used + weight > self.limit * self.share:
-            wait = max(wait, (self._minute + 1) * _WINDOW_SECONDS - now)
+        if self.used and self.used + weight > self.limit * self.share * (1.0 - reserve):
+            wait = max(wait, (self._window + 1) * self.window_seconds - now)
         return wait
 
     def spend(self, weight: int, now: float) -> None:
@@ -37,7 +49,7 @@ class WeightBudget:
         self.used += weight
 
     def observe(self, used: int, now: float) -> None:
-        """The exchange's count for the running minute."""
+        """The exchange's count for the running window."""
         self._turn(now)
         self.used = max(self.used, used)
 
@@ -46,6 +58,39 @@ class WeightBudget:
         self.resume_at = max(self.resume_at, now + seconds)
 
     def _turn(self, now: float) -> None:
-        minute = int(now // _WINDOW_SECONDS)
-        if minute != self._minute:
-            self._minute, self.used = minute, 0
+        window = int(now // self.window_seconds)
+        if window != self._window:
+            self._window, self.used = window, 0
+
+
+class Budgets:
+    """All budgets of one exchange for our address, by pool. Made as they are asked for."""
+
+    def __init__(self, limits: Mapping[str, Limit], share: float) -> None:
+        self._limits = dict(limits)
+        self._share = share
+        self._budgets: dict[str, WeightBudget] = {}
+        self._banned_until = 0.0
+
+    def of(self, pool: str) -> WeightBudget:
+        """The budget of `pool`. Raises KeyError for one that the exchange does not have."""
+        budget = self._budgets.get(pool)
+        if budget is None:
+            limit = self._limits[pool.partition(":")[0]]
+            budget = WeightBudget(limit.weight, self._share, limit.seconds)
+            budget.resume_at = self._banned_until
+            self._budgets[pool] = budget
+        return budget
+
+    def set_limit(self, pool: str, limit: Limit) -> None:
+        """The exchange has told a limit. What is used up or imposed stays."""
+        self._limits[pool] = limit
+        for name, budget in self._budgets.items():
+            if name.partition(":")[0] == pool:
+                budget.limit, budget.window_seconds = limit.weight, limit.seconds
+
+    def ban(self, seconds: float, now: float) -> None:
+        """The exchange shuts our address out for so long, whatever we ask for."""
+        self._banned_until = max(self._banned_until, now + seconds)
+        for budget in self._budgets.values():
+            budget.pause(seconds, now)

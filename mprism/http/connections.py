@@ -19,6 +19,7 @@ class Stream(Struct, frozen=True, kw_only=True):
 
     name: str
     acknowledged: bool
+    refused: str | None
     messages: int
     last_message: str | None
     last_message_age_seconds: float | None
@@ -108,6 +109,7 @@ def _stream(name: str, stream: StreamState, now: float) -> Stream:
     return Stream(
         name=name,
         acknowledged=stream.acknowledged,
+        refused=stream.refused,
         messages=stream.messages,
         last_message=stamp(received_at),
         last_message_age_seconds=age(received_at, now),

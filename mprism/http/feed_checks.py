@@ -6,13 +6,15 @@
 down; or there is none for longer |
 | `feed:X` | live; or not live for up to the grace, and was live before | not live for longer; \
 not live yet; refused or stopped, at once; live, but connected more than 5 times lately | |
-| `streams:X` | every stream had a message within `http.silent_after_seconds`; or the feed is \
-not connected, which `feed:X` judges | a stream had none, acknowledged or not | |
+| `streams:X` | every stream had a message within `http.silent_after_seconds` and its own \
+patience; or the feed is not connected, which `feed:X` judges | a stream had none, acknowledged \
+or not; or the exchange refused it | |
 | `books:X` | no book is out of sequence for longer than the grace | some book is | |
 | `rejected:X` | no frame was rejected lately | some frame was | |
 
 Silence counts from the later of the last message and the feed's last change of status, so a
-new connection gets the whole time.
+new connection gets the whole time. A stream's patience is what its kind needs: a poll's answers
+come once a period, and liquidations may stay away for ever.
 """
 
 from collections.abc import Iterable, Iterator
@@ -97,6 +99,10 @@ def check_streams(look: Look, feed: FeedState) -> Check:
     name = f"streams:{feed.name}"
     if feed.status not in CONNECTED:
         return look.check(name, Status.HEALTHY, "not connected")
+    refused = [f"{n} ({s.refused})" for n, s in feed.streams.items() if s.refused is not None]
+    if refused:
+        reason = f"{len(refused)} of {len(feed.streams)} refused: {_some(refused, len(refused))}"
+        return look.check(name, Status.DEGRADED, reason, feed.since)
     silent = dict(_silent_streams(look, feed))
     if not silent:
         return look.check(name, Status.HEALTHY)
@@ -111,7 +117,7 @@ def check_streams(look: Look, feed: FeedState) -> Check:
 def _silent_streams(look: Look, feed: FeedState) -> Iterator[tuple[str, float]]:
     for name, stream in feed.streams.items():
         since = max(feed.since, (stream.last_recv_ns or 0) / NS_PER_SECOND)
-        if look.lasts(since, look.settings.silent_after_seconds):
+        if look.lasts(since, look.settings.silent_after_seconds + stream.patience):
             yield name, since
 
 

@@ -14,10 +14,11 @@ import trio
 
 from mprism.configuration import mask
 from mprism.feeds.feed import Feed
+from mprism.feeds.venue import ConnectionPlan
 from mprism.http.server import HttpAddresses, run_http
 from mprism.nursery.broker import BrokerError, broker_urls
 from mprism.nursery.embedded import open_embedded
-from mprism.nursery.exchange import run_exchange
+from mprism.nursery.exchange import Hosts, run_exchange
 from mprism.nursery.jetstream import open_loop
 from mprism.nursery.publisher import run_publisher
 from mprism.nursery.wakeup import Wakeup
@@ -114,7 +115,7 @@ async def _open_broker(
 
 async def _deliver(settings: Settings, state: CollectorState, stop: trio.Event, urls: Urls) -> None:
     send, receive = trio.open_memory_channel[list[Event]](settings.system.channel_size)
-    feeds: dict[str, Feed] = {}
+    feeds: dict[str, Feed[ConnectionPlan]] = {}
     recovery = _Recovery(feeds)
     async with trio.open_nursery() as nursery:
         await nursery.start(_publish, settings, state, receive, urls, recovery.recovered)
@@ -149,15 +150,18 @@ async def _collect(
     state: CollectorState,
     stop: trio.Event,
     send: trio.MemorySendChannel[list[Event]],
-    feeds: dict[str, Feed],
+    feeds: dict[str, Feed[ConnectionPlan]],
     recovery: "_Recovery",
 ) -> None:
     """All exchanges, until the stop."""
     planned = {name: trio.Event() for name in settings.exchanges}
+    hosts = Hosts()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recovery.run)
         for name, exchange in settings.exchanges.items():
-            nursery.start_soon(run_exchange, name, exchange, state, send, feeds, planned[name])
+            nursery.start_soon(
+                run_exchange, name, exchange, state, send, feeds, planned[name], hosts
+            )
         nursery.start_soon(_note_running, settings, state, list(planned.values()))
         await stop.wait()
         nursery.cancel_scope.cancel()
@@ -177,7 +181,7 @@ async def _note_running(
 class _Recovery:
     """Books that lost messages while the broker was away get a fresh snapshot afterwards."""
 
-    def __init__(self, feeds: dict[str, Feed]) -> None:
+    def __init__(self, feeds: dict[str, Feed[ConnectionPlan]]) -> None:
         self._feeds = feeds
         self._routes: set[Route] = set()
         self._wakeup = Wakeup()

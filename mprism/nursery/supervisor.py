@@ -11,6 +11,7 @@ import trio
 from mprism.feeds.errors import FeedError, Refused, Throttled
 from mprism.feeds.feed import Feed
 from mprism.feeds.session import Connect, Rest, Session
+from mprism.feeds.venue import ConnectionPlan
 from mprism.nursery.backoff import Backoff
 from mprism.state import FeedState, FeedStatus
 
@@ -70,7 +71,7 @@ async def pause_after(
     state.next_attempt_at = None
 
 
-async def run_feed(feed: Feed, connect: Connect, rest: Rest) -> None:
+async def run_feed(feed: Feed[ConnectionPlan], connect: Connect, rest: Rest) -> None:
     """Keep one feed connected until it is cancelled."""
     settings, state = feed.settings.backoff, feed.state
     backoff = Backoff(settings.first_seconds, settings.cap_seconds)
@@ -88,7 +89,9 @@ async def run_feed(feed: Feed, connect: Connect, rest: Rest) -> None:
         _leave_books(state, "the feed has stopped")
 
 
-async def _attempt(feed: Feed, connect: Connect, rest: Rest, backoff: Backoff) -> None:
+async def _attempt(
+    feed: Feed[ConnectionPlan], connect: Connect, rest: Rest, backoff: Backoff
+) -> None:
     """One connection, from the attempt to its end, which is one of the feed errors."""
     state = feed.state
     state.enter(FeedStatus.CONNECTING)

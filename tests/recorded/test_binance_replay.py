@@ -28,7 +28,7 @@ EXCHANGES: list[ExchangeName] = ["binance_spot", "binance_derivatives"]
 
 def replay(exchange: ExchangeName, settings: ExchangeSettings = WHOLE_BOOKS) -> list[Action]:
     records = read_recording(RECORDINGS / f"{exchange}.jsonl.gz")
-    return list(Replay(VENUES[exchange], settings).run(records))
+    return list(Replay([(VENUES[exchange], settings)]).run(records))
 
 
 class Reader:

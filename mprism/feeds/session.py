@@ -174,9 +174,9 @@ class Session:
                 frame = await self._outgoing.next()
             if not waiting.cancelled_caught:
                 await self._connection.send(frame.frame)
+                await trio.sleep(pause)
                 if not frame.urgent:
                     due = trio.current_time() + timeout
-                await trio.sleep(pause)
                 continue
             due = inf
             if missing := self._protocol.unacknowledged:

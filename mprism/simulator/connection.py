@@ -93,7 +93,10 @@ class Connection:
             replies = source()
         except PolicyBreachError as breach:
             self._counts["policy_breaches"] += 1
-            self.hang_up(breach.code, str(breach))
+            if breach.code == ABNORMAL:
+                self.drop()
+            else:
+                self.hang_up(breach.code, str(breach))
             return
         for reply in replies:
             if isinstance(reply, Publication):

@@ -71,7 +71,10 @@ OpenSession = Callable[[str], Session]
 
 
 class PolicyBreachError(Exception):
-    """The client did what the exchange cuts connections for, with this close code."""
+    """The client did what the exchange cuts connections for, with this close code.
+
+    1006 stands for an end without a close frame.
+    """
 
     def __init__(self, reason: str, code: int = POLICY_VIOLATION) -> None:
         super().__init__(reason)

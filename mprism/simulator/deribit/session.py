@@ -52,7 +52,7 @@ class DeribitSession:
         self._counts = counts
         self._clock = clock
         self._channels: dict[str, None] = {}
-        self._heartbeat = Heartbeat(rules.time_scale)
+        self._heartbeat = Heartbeat(rules.time_scale, clock())
         self._refused = 0
         self._omissions: deque[OmitChannels] = deque()
         self._missing_snapshots = 0
@@ -64,7 +64,7 @@ class DeribitSession:
 
     @property
     def due(self) -> float:
-        """When the next heartbeat or the end for want of an answer is due."""
+        """When the next heartbeat is due, or the end for want of an answer or of any word."""
         return self._heartbeat.due
 
     def receive(self, text: str) -> Sequence[Reply]:
@@ -72,18 +72,12 @@ class DeribitSession:
 
         Raises PolicyBreachError for a client that goes on without credits.
         """
-        call: Call | None = None
-        try:
-            call = read_call(text)
-            self._charge(call.method)
-            result, openings = self._result(call)
-        except RpcError as error:
-            id_ = call.id if call else None
-            return (answer(self._market.now_us, id_, error=error.body()),)
-        return answer(self._market.now_us, call.id, result=result), *openings
+        replies = self._replies(text)
+        self._heartbeat.heard(self._clock(), idle=not self._channels)
+        return replies
 
     def wake(self) -> Sequence[Reply]:
-        """A heartbeat. Raises PolicyBreachError when the last one was not answered in time."""
+        """A heartbeat. Raises PolicyBreachError for a client that does not answer it."""
         return self._heartbeat.beat(self._clock())
 
     def shutdown_notice(self, time_us: int) -> bytes:
@@ -97,6 +91,17 @@ class DeribitSession:
                 self._omissions.extend([fault] * fault.count)
             case MissingSnapshot():
                 self._missing_snapshots += fault.count
+
+    def _replies(self, text: str) -> Sequence[Reply]:
+        call: Call | None = None
+        try:
+            call = read_call(text)
+            self._charge(call.method)
+            result, openings = self._result(call)
+        except RpcError as error:
+            id_ = call.id if call else None
+            return (answer(self._market.now_us, id_, error=error.body()),)
+        return answer(self._market.now_us, call.id, result=result), *openings
 
     def _charge(self, method: str) -> None:
         if self._limits.charge(method, self._clock()):

@@ -6,6 +6,7 @@ else of mprism.
 
 from mprism.simulator.binance import BinanceSimulator, Market, open_binance
 from mprism.simulator.faults import Fault, standard_faults
+from mprism.simulator.okx import OkxSimulator, okx_faults, open_okx
 from mprism.simulator.rules import Rules
 from mprism.simulator.simulator import AnySimulator
 from mprism.simulator.tape import Outcome, TradeRecord
@@ -16,10 +17,13 @@ __all__ = [
     "BinanceSimulator",
     "Fault",
     "Market",
+    "OkxSimulator",
     "Outcome",
     "Rules",
     "TradeRecord",
     "Truth",
+    "okx_faults",
     "open_binance",
+    "open_okx",
     "standard_faults",
 ]

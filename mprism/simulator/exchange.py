@@ -35,6 +35,10 @@ class UpdateIds:
         self._last += self._random.randint(1, self._longest_jump)
         return self._last
 
+    def restart(self) -> None:
+        """Go on from much smaller ids, none of which was ever used."""
+        self._last //= 2
+
 
 class Feed(Protocol):
     """The trades and the book of one instrument, as the exchange publishes them."""

@@ -42,13 +42,17 @@ NON_MARKET_FILLS = (1, 2)  # fills that were no trades of the book
 class Tape:
     """The trades of one symbol on one stream; ids are consecutive from `first_id`.
 
+    Aggregates that are `named_by_last` have the id of the last trade that they cover instead.
     46 bytes a trade; it grows for as long as the market trades.
     """
 
-    def __init__(self, instrument: Instrument, stream: str, first_id: int) -> None:
+    def __init__(
+        self, instrument: Instrument, stream: str, first_id: int, *, named_by_last: bool = False
+    ) -> None:
         self.instrument = instrument
         self.stream = stream
         self.first_id = first_id
+        self._named_by_last = named_by_last
         self._prices = array("q")
         self._lots = array("q")
         self._times = array("q")
@@ -103,7 +107,7 @@ class Tape:
     def __getitem__(self, index: int) -> TradeRecord:
         flags = self._flags[index]
         return TradeRecord(
-            self.first_id + index,
+            self._lasts[index] if self._named_by_last else self.first_id + index,
             self.instrument.price.text(self._prices[index]),
             self.instrument.quantity.text(self._lots[index]),
             bool(flags & 1),

@@ -33,7 +33,7 @@ def test_a_liquidation_has_every_field(told: dict[str, list[Any]]) -> None:
         assert event.keys() == {"e", "E", "o", "ps", "st"}
         assert (event["e"], event["ps"], event["st"]) == ("forceOrder", "BTCUSDT", 1)
         order = event["o"]
-        assert order.keys() == {"s", "S", "o", "f", "q", "p", "ap", "X", "l", "z", "T"}
+        assert order.keys() == {"s", "S", "o", "f", "q", "p", "ap", "X", "l", "z", "T", "zz"}
         assert (order["s"], order["o"], order["f"]) == ("BTCUSDT", "LIMIT", "IOC")
         assert event["E"] - 1_000 < order["T"] <= event["E"]
         filled, wanted = Decimal(order["z"]), Decimal(order["q"])

@@ -52,6 +52,7 @@ def test_a_ratio_and_its_shares_belong_together(kind: str) -> None:
             "longAccount",
             "shortAccount",
             "timestamp",
+            "zz",
         }
         long, short = float(row["longAccount"]), float(row["shortAccount"])
         assert long + short == pytest.approx(1, abs=1e-9)

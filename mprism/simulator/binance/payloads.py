@@ -13,7 +13,7 @@ from mprism.simulator.book import ChangeLog, TextLevel
 from mprism.simulator.instrument import Instrument
 from mprism.simulator.tape import Tape, TradeRecord
 
-_UNANNOUNCED = {"zz": {"new": [1, "2"]}}
+UNANNOUNCED = {"zz": {"new": [1, "2"]}}
 """Exchanges add fields without notice; a reader must not mind."""
 
 _encode = msgspec.json.Encoder().encode
@@ -62,7 +62,7 @@ def spot_depth(change: DepthChange, now_us: int, unit: int) -> bytes:
             "u": last,
             "b": bids,
             "a": asks,
-            **_UNANNOUNCED,
+            **UNANNOUNCED,
         }
     )
 
@@ -85,7 +85,7 @@ def usdm_depth(change: DepthChange, now_us: int, unit: int) -> bytes:
             "b": bids,
             "a": asks,
             "st": 1,
-            **_UNANNOUNCED,
+            **UNANNOUNCED,
         }
     )
 
@@ -101,7 +101,7 @@ def spot_trade(tape: Tape, index: int, now_us: int, unit: int) -> bytes:
             "t": record.trade_id,
             **_deal(record, unit),
             "M": True,
-            **_UNANNOUNCED,
+            **UNANNOUNCED,
         }
     )
 
@@ -130,7 +130,7 @@ def spot_aggregate(tape: Tape, index: int, now_us: int, unit: int) -> bytes:
 def usdm_aggregate(tape: Tape, index: int, now_us: int, unit: int) -> bytes:
     """`aggTrade` of USD-M: 100 ms of trades at one price on one side."""
     payload = _aggregate(tape, index, now_us, unit)
-    return _encode({**payload, "nq": payload["q"], "st": 1, **_UNANNOUNCED})
+    return _encode({**payload, "nq": payload["q"], "st": 1, **UNANNOUNCED})
 
 
 def shutdown(now_us: int, unit: int) -> bytes:

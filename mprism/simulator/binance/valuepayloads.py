@@ -12,7 +12,7 @@ import msgspec
 
 from mprism.simulator.binance.liquidations import COINM, Liquidation
 from mprism.simulator.binance.markprice import UNITS, MarkPrice, decimal, scale_of
-from mprism.simulator.binance.payloads import pair_of
+from mprism.simulator.binance.payloads import UNANNOUNCED, pair_of
 from mprism.simulator.binance.statistics import Ratio, share_text
 from mprism.simulator.instrument import Instrument
 
@@ -36,6 +36,7 @@ def mark_price(instrument: Instrument, mark: MarkPrice, now_us: int, unit: int) 
             "r": _optional(mark.rate),
             "T": mark.next_funding_ms * 1_000 // unit,
             "st": USDM,
+            **UNANNOUNCED,
         }
     )
 
@@ -64,6 +65,7 @@ def force_order(liquidation: Liquidation, now_us: int, unit: int) -> bytes:
                 "l": quantity(liquidation.last_lots),
                 "z": quantity(liquidation.filled_lots),
                 "T": liquidation.time_us // unit,
+                **UNANNOUNCED,
             },
             **({} if coin_margined else pair),
             "st": COIN_M if coin_margined else USDM,
@@ -106,6 +108,7 @@ def open_interest(instrument: Instrument, lots: int, time_ms: int) -> dict[str, 
         "symbol": instrument.symbol,
         "openInterest": instrument.quantity.text(lots),
         "time": time_ms,
+        **UNANNOUNCED,
     }
 
 
@@ -129,6 +132,7 @@ def ratio_row(instrument: Instrument, ratio: Ratio) -> dict[str, Any]:
         "longAccount": share_text(ratio.long),
         "shortAccount": share_text(ratio.short),
         "timestamp": ratio.time_ms,
+        **UNANNOUNCED,
     }
 
 

@@ -6,6 +6,7 @@ true one. What is not there must be explained by an interruption that the collec
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from mprism.demo.result import Problems, Result
 from mprism.schema import Level, OrderBook
@@ -13,12 +14,33 @@ from mprism.simulator import Truth
 
 _TOP = 20  # levels of a reader's book that are compared after each update
 
+Sides = tuple[list[Level], list[Level]]
+"""Bids and asks."""
+
+
+def are_true(shown: Sides, true: Sides, factor: str) -> bool:
+    """Whether these are the true levels, whose quantities are `factor` times those of the wire.
+
+    Digit by digit where nothing had to be converted.
+    """
+    if factor == "1":
+        return shown == true
+    return [list(map(_numbers, side)) for side in shown] == [
+        [(Decimal(price), Decimal(quantity) * Decimal(factor)) for price, quantity in side]
+        for side in true
+    ]
+
+
+def _numbers(level: Level) -> tuple[Decimal, Decimal]:
+    return Decimal(level[0] or "NaN"), Decimal(level[1] or "NaN")
+
 
 @dataclass(slots=True)
 class ReaderBook:
     """A book as a user of the messages keeps it."""
 
     last_update_id: int | None = None
+    place: int = -1  # of that id in the history of the true book
     bids: dict[float, Level] = field(default_factory=dict)
     asks: dict[float, Level] = field(default_factory=dict)
 
@@ -36,7 +58,7 @@ class ReaderBook:
                 else:
                     levels.pop(float(level[0]), None)
 
-    def top(self, depth: int) -> tuple[list[Level], list[Level]]:
+    def top(self, depth: int) -> Sides:
         """The best levels of both sides."""
         bids = [self.bids[price] for price in sorted(self.bids, reverse=True)[:depth]]
         asks = [self.asks[price] for price in sorted(self.asks)[:depth]]
@@ -66,7 +88,9 @@ class BookComparison:
             self._problems.note(f"{symbol} book {message.key()} is stored twice")
             return
         ids.add(message.key())
-        if book.last_update_id is not None and message.last_update_id < book.last_update_id:
+        # By the place in the book's history: ids may begin anew.
+        place = self._truth.position(symbol, message.last_update_id)
+        if place is not None and place < book.place:
             result.out_of_order += 1
             self._problems.note(f"{symbol} {message.key()} came after {book.last_update_id}")
         if message.update_type == "snapshot":
@@ -81,6 +105,7 @@ class BookComparison:
                 f"and the message before it was {book.last_update_id}"
             )
         book.last_update_id = message.last_update_id
+        book.place = book.place if place is None else place
         self._compare(message, book)
 
     def end(self, interruptions: int) -> Result:
@@ -93,12 +118,13 @@ class BookComparison:
             written = self._truth.updates(symbol)
             self.result.sent += len(written)
             missing = [number for number in written if f"u{number}" not in self._ids[symbol]]
-            last_id = -1 if book.last_update_id is None else book.last_update_id
-            never = [number for number in missing if number > last_id]
+            never = [number for number in missing if self._place(symbol, number) > book.place]
             self.withheld += len(missing) - len(never)
             if never:
                 self.result.lost += len(never)
-                self._problems.note(f"{symbol} ends at {last_id}, its exchange at {never[-1]}")
+                self._problems.note(
+                    f"{symbol} ends at {book.last_update_id}, its exchange at {never[-1]}"
+                )
         if self._interruptions > interruptions:
             self.result.lost += self._interruptions - interruptions
             self._problems.note(
@@ -107,23 +133,29 @@ class BookComparison:
             )
         return self.result
 
+    def _place(self, symbol: str, update_id: int) -> int:
+        place = self._truth.position(symbol, update_id)
+        return -1 if place is None else place
+
     def _compare(self, message: OrderBook, book: ReaderBook) -> None:
-        self.result.books_compared += 1
+        self.result.compared += 1
         symbol, update_id = message.instrument_id, message.last_update_id
         try:
             true = self._truth.book_at(symbol, update_id)
         except KeyError:
-            self.result.books_wrong += 1
+            self.result.wrong += 1
             self._problems.note(f"{symbol} never had update id {update_id}")
             return
         is_snapshot = message.update_type == "snapshot"
         depth = message.depth_levels if is_snapshot else _TOP
         shown = (list(message.bids), list(message.asks)) if is_snapshot else book.top(_TOP)
-        best = [true_side[0] for true_side in true.top(1)]
-        named = [
-            (message.best_bid_price, message.best_bid_quantity),
-            (message.best_ask_price, message.best_ask_quantity),
-        ]
-        if shown != true.top(depth) or named != best:
-            self.result.books_wrong += 1
+        named = (
+            [(message.best_bid_price or "", message.best_bid_quantity or "")],
+            [(message.best_ask_price or "", message.best_ask_quantity or "")],
+        )
+        contract = self._truth.contract(symbol)
+        is_right = are_true(shown, true.top(depth), contract[1])
+        is_right &= are_true(named, true.top(1), contract[1])
+        if not is_right or message.quantity_unit != contract[0]:
+            self.result.wrong += 1
             self._problems.note(f"{symbol} {message.key()} is not the true book")

@@ -15,8 +15,9 @@ import trio
 import yaml
 
 from mprism.configuration import VARIABLES
+from mprism.demo.exchanges import POLLING
 from mprism.exits import CollectorFailed
-from mprism.simulator import BinanceSimulator
+from mprism.simulator import AnySimulator
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 40.0
@@ -83,7 +84,7 @@ class Collector:
 
 @asynccontextmanager
 async def open_collector(
-    folder: Path, simulators: list[BinanceSimulator], nats_url: str
+    folder: Path, simulators: list[AnySimulator], nats_url: str
 ) -> AsyncIterator[Collector]:
     """Start `mprism run` for these exchanges and this broker; it is ended with the block."""
     _write_configuration(folder, simulators)
@@ -123,13 +124,14 @@ def _environment(nats_url: str) -> dict[str, str]:
     return {**inherited, **ports, "NATS_URL": nats_url}
 
 
-def _write_configuration(folder: Path, simulators: list[BinanceSimulator]) -> None:
+def _write_configuration(folder: Path, simulators: list[AnySimulator]) -> None:
     """The configuration that a user would write to collect from these addresses."""
     exchanges = {
         simulator.exchange: {
             "symbols": list(simulator.truth.symbols),
             "websocket_url": simulator.websocket_url,
             "rest_url": simulator.rest_url,
+            "polling": POLLING,
         }
         for simulator in simulators
     }

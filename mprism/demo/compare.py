@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from mprism.demo.books import BookComparison
 from mprism.demo.result import Problems, Result
 from mprism.demo.trades import TradeComparison
+from mprism.demo.values import ValueComparison
 from mprism.schema import Event, OrderBook, Trade
 from mprism.simulator import Truth
 
@@ -14,11 +15,17 @@ class Comparison:
 
     def __init__(self, truths: Iterable[Truth]) -> None:
         self.problems = Problems()
+        self._truths = {truth.exchange: truth for truth in truths}
         self._trades: dict[str, TradeComparison] = {}
         self._books: dict[str, BookComparison] = {}
-        for truth in truths:
-            self._trades[truth.exchange] = TradeComparison(truth, self.problems)
-            self._books[truth.exchange] = BookComparison(truth, self.problems)
+        self._values: dict[tuple[str, str], ValueComparison] = {}
+        for exchange, truth in self._truths.items():
+            self._trades[exchange] = TradeComparison(truth, self.problems)
+            self._books[exchange] = BookComparison(truth, self.problems)
+            for data_type in sorted(truth.data_types - {"orderbook", "trade"}):
+                self._values[exchange, data_type] = ValueComparison(
+                    exchange, data_type, self.problems
+                )
 
     def read(self, event: Event) -> None:
         """The next message of the stream."""
@@ -26,6 +33,8 @@ class Comparison:
             self._trades[event.exchange].read(event)
         elif isinstance(event, OrderBook):
             self._books[event.exchange].read(event)
+        else:
+            self._values[event.exchange, event.data_type].read(event)
 
     def end(self, interruptions: Mapping[str, int]) -> list[Result]:
         """A row per exchange and data type.
@@ -33,8 +42,17 @@ class Comparison:
         `interruptions`: how often books went out of sequence, as the collector says.
         """
         results: list[Result] = []
-        for exchange, books in self._books.items():
-            results += [books.end(interruptions[exchange]), self._trades[exchange].end()]
+        for exchange, truth in self._truths.items():
+            results += [
+                self._books[exchange].end(interruptions[exchange]),
+                self._trades[exchange].end(),
+            ]
+            tapes = list(truth.values())
+            results += [
+                values.end(tape for tape in tapes if tape.data_type == data_type)
+                for (name, data_type), values in self._values.items()
+                if name == exchange
+            ]
         return results
 
     def withheld(self) -> int:

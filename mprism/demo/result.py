@@ -16,13 +16,13 @@ class Result:
     lost: int = 0
     duplicated: int = 0
     out_of_order: int = 0
-    books_compared: int = 0
-    books_wrong: int = 0
+    compared: int = 0  # books after each message, or values
+    wrong: int = 0
 
     @property
     def is_right(self) -> bool:
         """Whether there was something and nothing of it is missing, twice or wrong."""
-        faults = self.lost + self.duplicated + self.out_of_order + self.books_wrong
+        faults = self.lost + self.duplicated + self.out_of_order + self.wrong
         return not faults and self.stored > 0
 
 

@@ -4,7 +4,6 @@ import json
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from mprism.demo.collector import Collector, open_collector
 from mprism.demo.compare import Comparison
+from mprism.demo.exchanges import open_exchanges
 from mprism.demo.result import Result
 from mprism.demo.screen import open_screen
 from mprism.exits import guarded
@@ -24,9 +24,8 @@ from mprism.nursery.jetstream import open_loop
 from mprism.nursery.stored import read_stream
 from mprism.schema import decode
 from mprism.settings import LoggingSettings, StreamSettings
-from mprism.simulator import BinanceSimulator, open_binance, standard_faults
+from mprism.simulator import AnySimulator
 
-_MARKETS = (("spot", ("BTCUSDT", "ETHUSDT")), ("usdm", ("BTCUSDT", "ETHUSDT")))
 _LIVE_SECONDS = 20.0
 _SETTLE_SECONDS = 30.0
 _BOOKS_SECONDS = 10.0
@@ -131,7 +130,12 @@ async def _demo(options: Options) -> Outcomes:
         async with (
             open_loop(),
             open_embedded(folder / "nats", binary=options.nats_server) as broker,
-            _simulators(options) as simulators,
+            open_exchanges(
+                seconds=options.seconds,
+                seed=options.seed,
+                rate=options.rate,
+                faults=options.faults,
+            ) as simulators,
         ):
             _say(
                 f"mprism demo: {len(simulators)} simulated exchanges, nats-server at {broker.url}, "
@@ -147,24 +151,6 @@ async def _demo(options: Options) -> Outcomes:
             return await _compare(broker.url, simulators, interruptions, status, exit_code)
 
 
-@asynccontextmanager
-async def _simulators(options: Options) -> AsyncIterator[list[BinanceSimulator]]:
-    schedule = standard_faults(options.seconds) if options.faults else ()
-    async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(
-                open_binance(
-                    market,  # type: ignore[arg-type]
-                    symbols=symbols,
-                    seed=options.seed,
-                    rate=options.rate,
-                    schedule=schedule,
-                )
-            )
-            for market, symbols in _MARKETS
-        ]
-
-
 async def _all_live(collector: Collector) -> None:
     with trio.move_on_after(_LIVE_SECONDS):
         while True:
@@ -176,7 +162,7 @@ async def _all_live(collector: Collector) -> None:
 
 
 async def _watch(
-    collector: Collector, simulators: Sequence[BinanceSimulator], options: Options
+    collector: Collector, simulators: Sequence[AnySimulator], options: Options
 ) -> None:
     start = trio.current_time()
     with open_screen(console) as screen:
@@ -191,7 +177,7 @@ async def _watch(
             screen.update(second, await collector.get("/status"), faults)
 
 
-async def _stop_markets(simulators: Sequence[BinanceSimulator]) -> None:
+async def _stop_markets(simulators: Sequence[AnySimulator]) -> None:
     """No more events; returns when every client has read what was written to it."""
     async with trio.open_nursery() as nursery:
         for simulator in simulators:
@@ -220,7 +206,7 @@ async def _settled(collector: Collector) -> dict[str, Any]:
 
 async def _compare(
     url: str,
-    simulators: Sequence[BinanceSimulator],
+    simulators: Sequence[AnySimulator],
     interruptions: dict[str, int],
     status: dict[str, Any],
     exit_code: int,
@@ -240,7 +226,7 @@ async def _compare(
 
 
 async def _interruptions(
-    collector: Collector, simulators: Sequence[BinanceSimulator]
+    collector: Collector, simulators: Sequence[AnySimulator]
 ) -> dict[str, int]:
     """How often books of each exchange went out of sequence, as the collector tells.
 
@@ -257,13 +243,14 @@ async def _interruptions(
 
 def _print_verdict(outcomes: Outcomes) -> None:
     for result in outcomes.results:
-        books = ""
-        if result.data_type == "orderbook":
-            books = f", {result.books_compared:,} books compared, {result.books_wrong} wrong"
+        compared = ""
+        if result.data_type != "trade":
+            what = "books" if result.data_type == "orderbook" else "values"
+            compared = f", {result.compared:,} {what} compared, {result.wrong} wrong"
         _say(
             f"{result.exchange} {result.data_type}: {result.sent:,} sent, {result.stored:,} "
             f"stored, {result.lost} lost, {result.duplicated} duplicated, "
-            f"{result.out_of_order} out of order{books}"
+            f"{result.out_of_order} out of order{compared}"
         )
     for feed in sorted(outcomes.status["feeds"], key=lambda feed: str(feed["name"])):
         _say(
@@ -285,7 +272,9 @@ def _print_verdict(outcomes: Outcomes) -> None:
         f"p99 {latency['p99_ms']:.1f} ms, max {latency['max_ms']:.1f} ms"
     )
     if outcomes.is_right:
-        _say("Nothing lost, nothing duplicated, nothing out of order, no wrong book.")
+        _say(
+            "Nothing lost, nothing duplicated, nothing out of order, no wrong book, no wrong value."
+        )
     elif outcomes.exit_code:
         _say(f"The collector ended with exit code {outcomes.exit_code}.", style="red")
     else:

@@ -4,9 +4,11 @@ Every trade that was provably read by the collector must be stored once, in the 
 ids, and say what the exchange said.
 """
 
+from decimal import Decimal
+
 from mprism.demo.result import Problems, Result
 from mprism.schema import Trade
-from mprism.simulator import Truth
+from mprism.simulator import TradeRecord, Truth
 
 
 class TradeComparison:
@@ -21,7 +23,9 @@ class TradeComparison:
 
     def read(self, trade: Trade) -> None:
         """The next stored trade."""
-        result, symbol, trade_id = self.result, trade.instrument_id, int(trade.trade_id)
+        result, symbol = self.result, trade.instrument_id
+        # Deribit's ids may begin with the currency.
+        trade_id = int(trade.trade_id.rpartition("-")[2])
         result.stored += 1
         if trade_id in self._stored[symbol]:
             result.duplicated += 1
@@ -41,15 +45,28 @@ class TradeComparison:
             never_sent = dict.fromkeys(stored)
             for record in self._truth.possible(symbol):
                 never_sent.pop(record.trade_id, None)
+            contract = self._truth.contract(symbol)
             for record in self._truth.expected(symbol):
                 never_sent.pop(record.trade_id, None)
                 self.result.sent += 1
                 trade = stored.get(record.trade_id)
-                true = (record.price, record.quantity, record.buyer_is_maker)
-                if trade is None or (trade.price, trade.quantity, trade.is_maker) != true:
+                if trade is None or not _is_true(trade, record, contract):
                     self.result.lost += 1
-                    self._problems.note(f"{symbol} trade {record.trade_id}: {true}, not {trade}")
+                    self._problems.note(f"{symbol} trade {record.trade_id}: {record}, not {trade}")
             for trade_id in never_sent:
                 self.result.duplicated += 1
                 self._problems.note(f"{symbol} trade {trade_id} was never sent")
         return self.result
+
+
+def _is_true(trade: Trade, record: TradeRecord, contract: tuple[str, str]) -> bool:
+    """Whether a stored trade says what the exchange said, in the unit that it must be in."""
+    unit, factor = contract
+    quantity = Decimal(record.quantity) * Decimal(factor)
+    side = "sell" if record.buyer_is_maker else "buy"
+    return (
+        (trade.price, trade.is_maker, trade.side, trade.quantity_unit)
+        == (record.price, record.buyer_is_maker, side, unit)
+        and Decimal(trade.quantity) == quantity
+        and (factor != "1" or trade.quantity == record.quantity)
+    )

@@ -5,16 +5,19 @@ else of mprism.
 """
 
 from mprism.simulator.binance import BinanceSimulator, Market, open_binance
+from mprism.simulator.deribit import DeribitSimulator, deribit_faults, open_deribit
 from mprism.simulator.faults import Fault, standard_faults
 from mprism.simulator.okx import OkxSimulator, okx_faults, open_okx
 from mprism.simulator.rules import Rules
 from mprism.simulator.simulator import AnySimulator
 from mprism.simulator.tape import Outcome, TradeRecord
 from mprism.simulator.truth import Truth
+from mprism.simulator.values import ValueRecord, ValueTape
 
 __all__ = [
     "AnySimulator",
     "BinanceSimulator",
+    "DeribitSimulator",
     "Fault",
     "Market",
     "OkxSimulator",
@@ -22,8 +25,12 @@ __all__ = [
     "Rules",
     "TradeRecord",
     "Truth",
+    "ValueRecord",
+    "ValueTape",
+    "deribit_faults",
     "okx_faults",
     "open_binance",
+    "open_deribit",
     "open_okx",
     "standard_faults",
 ]

@@ -17,15 +17,15 @@ from tests.socket.cli_process import MPRISM, environment, is_alive, mprism, toge
 from tests.socket.collector_fixture import PATIENCE
 from tests.socket.nats_fixture import OLD
 
-WELL = b"Nothing lost, nothing duplicated, nothing out of order, no wrong book.\n"
+WELL = b"Nothing lost, nothing duplicated, nothing out of order, no wrong book, no wrong value.\n"
 ROWS = [
     ("binance_spot", "orderbook"),
     ("binance_spot", "trade"),
     ("binance_derivatives", "orderbook"),
     ("binance_derivatives", "trade"),
 ]
-FAULTLESS = ("lost", "duplicated", "out_of_order", "books_wrong")
-COUNTS = ("sent", "stored", *FAULTLESS, "books_compared")
+FAULTLESS = ("lost", "duplicated", "out_of_order", "wrong")
+COUNTS = ("sent", "stored", *FAULTLESS, "compared")
 
 
 @pytest.mark.skipif(not OLD.exists(), reason=f"no older nats-server at {OLD}")
@@ -52,7 +52,7 @@ def assert_good(report: dict[str, Any]) -> None:
         assert row["sent"] >= row["stored"] > 0
         assert [row[name] for name in FAULTLESS] == [0] * len(FAULTLESS)
         is_book = row["data_type"] == "orderbook"
-        assert (row["books_compared"] > row["stored"]) is is_book
+        assert (row["compared"] > row["stored"]) is is_book
         assert is_book or row["sent"] == row["stored"]
     latency = report["latency_ms"]
     assert set(latency) == {"p50", "p99", "max"}

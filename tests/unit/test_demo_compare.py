@@ -124,7 +124,7 @@ def compared(
 
 def faults(result: Result) -> dict[str, int]:
     """What a row says is wrong."""
-    names = ("lost", "duplicated", "out_of_order", "books_wrong")
+    names = ("lost", "duplicated", "out_of_order", "wrong")
     return {name: getattr(result, name) for name in names if getattr(result, name)}
 
 
@@ -134,7 +134,7 @@ def test_a_faultless_stream_is_right(session: Session) -> None:
     assert books.is_right
     assert trades.is_right
     assert (books.sent, books.stored) == (STEPS, STEPS)
-    assert books.books_compared == len(session.books)
+    assert books.compared == len(session.books)
     assert trades.sent == trades.stored == len(session.trades) > STEPS
 
 
@@ -217,17 +217,17 @@ BROKEN_BOOKS: dict[str, tuple[Books, dict[str, int]]] = {
         lambda b: [*b[: SECOND_SNAPSHOT + 1], *b[SECOND_SNAPSHOT:]],
         {"duplicated": 1},
     ),
-    "the best bid is another": (_changed(2, best_bid_price="1.00000000"), {"books_wrong": 1}),
-    "its quantity is another": (_changed(2, best_bid_quantity="9"), {"books_wrong": 1}),
-    "the best ask is missing": (_changed(2, best_ask_price=None), {"books_wrong": 1}),
-    "a level of a snapshot is wrong": (_bid(SECOND_SNAPSHOT, "123.00000000"), {"books_wrong": 1}),
+    "the best bid is another": (_changed(2, best_bid_price="1.00000000"), {"wrong": 1}),
+    "its quantity is another": (_changed(2, best_bid_quantity="9"), {"wrong": 1}),
+    "the best ask is missing": (_changed(2, best_ask_price=None), {"wrong": 1}),
+    "a level of a snapshot is wrong": (_bid(SECOND_SNAPSHOT, "123.00000000"), {"wrong": 1}),
     "a level of a snapshot is missing": (
         lambda b: _changed(SECOND_SNAPSHOT, asks=b[SECOND_SNAPSHOT].asks[1:])(b),
-        {"books_wrong": 1},
+        {"wrong": 1},
     ),
     "an id that never was": (
         lambda b: _changed(STEPS + 3, last_update_id=b[-1].last_update_id + 1)(b),
-        {"lost": 1, "books_wrong": 1},
+        {"lost": 1, "wrong": 1},
     ),
 }
 
@@ -260,8 +260,8 @@ def test_a_wrong_level_of_an_update_makes_the_books_after_it_wrong(session: Sess
     """Up to the next snapshot, from which a reader may start again."""
     stored = _bid(FIRST_UPDATE, "123.00000000")(session.books)
     books, _, _ = compared(session, stored)
-    assert 1 <= books.books_wrong < len(session.books)
-    assert faults(books) == {"books_wrong": books.books_wrong}
+    assert 1 <= books.wrong < len(session.books)
+    assert faults(books) == {"wrong": books.wrong}
 
 
 def test_problems_are_described_up_to_a_limit(session: Session) -> None:

@@ -11,7 +11,7 @@ from mprism.demo.result import Result
 from mprism.demo.run import Options, Outcomes, _judge
 
 ROWS = [
-    Result("binance_spot", "orderbook", sent=9, stored=8, books_compared=10),
+    Result("binance_spot", "orderbook", sent=9, stored=8, compared=10),
     Result("binance_spot", "trade", sent=7, stored=7),
 ]
 
@@ -34,7 +34,7 @@ def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no wrong book" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("fault", ["lost", "duplicated", "out_of_order", "books_wrong"])
+@pytest.mark.parametrize("fault", ["lost", "duplicated", "out_of_order", "wrong"])
 def test_one_fault_is_enough(capsys: pytest.CaptureFixture[str], fault: str) -> None:
     for n in range(len(ROWS)):
         rows = list(ROWS)
@@ -71,8 +71,8 @@ def test_the_report(tmp_path: Path) -> None:
                 "lost": 0,
                 "duplicated": 0,
                 "out_of_order": 0,
-                "books_compared": row.books_compared,
-                "books_wrong": 0,
+                "compared": row.compared,
+                "wrong": 0,
             }
             for row in ROWS
         ],

@@ -36,7 +36,7 @@ from tests.unit.recording_lines import (
 
 
 def actions_of(path: Path, venue: BinanceVenue = BINANCE_SPOT) -> Iterator[Action]:
-    return Replay(venue, ExchangeSettings()).run(read_recording(path))
+    return Replay([(venue, ExchangeSettings())]).run(read_recording(path))
 
 
 def replayed(tmp_path: Path, *lines: Line, venue: BinanceVenue = BINANCE_SPOT) -> list[str]:
@@ -219,7 +219,7 @@ def test_streams_that_come_later_leave_the_books_alone(tmp_path: Path, later: Li
 
 def test_a_book_whose_snapshot_is_not_recorded_is_named(tmp_path: Path) -> None:
     lines = [header(), INSTRUMENTS, opened(DEPTH), received(DEPTH, depth(90, 95))]
-    replay = Replay(BINANCE_SPOT, ExchangeSettings())
+    replay = Replay([(BINANCE_SPOT, ExchangeSettings())])
     list(replay.run(read_recording(write(tmp_path / "recording", lines))))
     assert replay.unanswered == ["BTCUSDT"]
 
@@ -253,15 +253,16 @@ def test_a_recording_of_another_exchange_is_refused(tmp_path: Path) -> None:
             INSTRUMENTS | {"body": "<html>"},
             "the exchange's answer .*exchangeInfo",
         ),
-        (sent("ping"), "a sent frame is not JSON: "),
-        (sent('{"x":' + "[" * 100_000), "a sent frame is not JSON: "),
+        (sent("ping"), "a sent frame cannot be read: "),
+        (sent('{"x":' + "[" * 100_000), "a sent frame cannot be read: "),
         (opened(url="wss://[::1/stream"), r"not a URL: 'wss://\[::1/stream'"),
         (answered(1) | {"url": "http://["}, "not a URL: "),
     ],
 )
 def test_a_line_that_makes_no_sense_is_refused(tmp_path: Path, line: Line, problem: str) -> None:
+    lines = [INSTRUMENTS, opened(TRADES), line, received(TRADES, trade(1))]
     with pytest.raises(RecordingError, match=problem):
-        replayed(tmp_path, INSTRUMENTS, line)
+        replayed(tmp_path, *lines)
 
 
 def test_a_truncated_recording_yields_what_was_read_first(tmp_path: Path) -> None:
@@ -284,6 +285,56 @@ def test_the_summary_counts_what_passes(tmp_path: Path) -> None:
         "missing trades: 2",
         "not used, not subscribed: 1",
     ]
+
+
+class _ServedBeside(BinanceVenue):
+    """A market of an exchange whose recordings are of all of its markets."""
+
+    @property
+    def recorded_as(self) -> str:
+        return "binance"
+
+
+BOTH = [_ServedBeside(SPOT), _ServedBeside(USDM)]
+USDM_INSTRUMENTS = INSTRUMENTS | {"url": "https://fapi.binance.com/fapi/v1/exchangeInfo"}
+
+
+def of_both(tmp_path: Path, *lines: Line, venue: str = "binance") -> list[tuple[str, str]]:
+    """The trades of a recording of both markets: exchange and id."""
+    path = write(tmp_path / "recording", [header(venue), *lines])
+    replay = Replay([(each, ExchangeSettings()) for each in BOTH])
+    actions = list(replay.run(read_recording(path)))
+    assert all(isinstance(action, Trade) for action in actions)
+    return [(each.exchange, each.trade_id) for each in actions if isinstance(each, Trade)]
+
+
+def test_one_recording_can_be_of_two_exchanges(tmp_path: Path) -> None:
+    lines = [INSTRUMENTS, USDM_INSTRUMENTS, opened(TRADES, "btcusdt@aggTrade")]
+    frames = [received(TRADES, trade(1)), received("btcusdt@aggTrade", aggregate(7, 1, 2))]
+    told_of_both = [("binance_spot", "1"), ("binance_derivatives", "7")]
+    assert of_both(tmp_path, *lines, *frames) == told_of_both
+    # One of them may be wanted, and one of them may be all that was recorded.
+    assert of_both(tmp_path, *lines, frames[0], venue="binance_spot") == told_of_both[:1]
+    assert of_both(tmp_path, INSTRUMENTS, *lines[2:], frames[0]) == told_of_both[:1]
+
+
+def test_trades_of_two_exchanges_have_ids_of_their_own(tmp_path: Path) -> None:
+    lines = [INSTRUMENTS, USDM_INSTRUMENTS, opened(TRADES, "btcusdt@aggTrade")]
+    frames = [received("btcusdt@aggTrade", aggregate(9, 1, 2)), received(TRADES, trade(1))]
+    assert of_both(tmp_path, *lines, *frames) == [("binance_derivatives", "9"), ("binance_spot", "1")]
+
+
+def test_a_recording_of_neither_is_refused(tmp_path: Path) -> None:
+    problem = "from okx, not from binance_spot, binance_derivatives"
+    with pytest.raises(RecordingError, match=problem):
+        of_both(tmp_path, venue="okx")
+
+
+def test_the_summary_counts_each_data_type() -> None:
+    summary = Summary()
+    events = [open_interest(), a_trade(), open_interest(), funding_rate()]
+    assert list(summary.passing(events)) == events
+    assert list(summary.lines()) == ["BTCUSDT: 1 trades, 1 funding_rate, 2 open_interest"]
 
 
 def test_the_summary_of_trades_alone_says_nothing_of_books(tmp_path: Path) -> None:

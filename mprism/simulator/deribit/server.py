@@ -15,7 +15,14 @@ from mprism.simulator.deribit.market import DeribitMarket
 from mprism.simulator.deribit.methods import PublicMethods
 from mprism.simulator.deribit.rest import DeribitRest
 from mprism.simulator.deribit.session import DeribitSession
-from mprism.simulator.faults import Fault
+from mprism.simulator.faults import (
+    Fault,
+    LoseFrames,
+    Maintenance,
+    MissingSnapshot,
+    Schedule,
+    standard_faults,
+)
 from mprism.simulator.rules import Rules
 from mprism.simulator.session import UnknownPathError
 from mprism.simulator.simulator import Simulator, open_simulator
@@ -33,6 +40,19 @@ RULES = Rules(
     weight_window=5.0,
     max_connections=32,
 )
+
+
+def deribit_faults(seconds: float) -> Schedule:
+    """A schedule for a run of this length: the common faults, and those of Deribit."""
+    return standard_faults(
+        seconds,
+        books="book.",
+        own=(
+            (0.38, MissingSnapshot()),
+            (0.38, LoseFrames(1, "book.")),
+            (0.60, Maintenance(min(1.0, seconds / 20))),
+        ),
+    )
 
 
 @asynccontextmanager

@@ -89,7 +89,7 @@ class BookComparison:
             return
         ids.add(message.key())
         # By the place in the book's history: ids may begin anew.
-        place = self._truth.position(symbol, message.last_update_id)
+        place = self._place(symbol, message.last_update_id)
         if place is not None and place < book.place:
             result.out_of_order += 1
             self._problems.note(f"{symbol} {message.key()} came after {book.last_update_id}")
@@ -118,7 +118,9 @@ class BookComparison:
             written = self._truth.updates(symbol)
             self.result.sent += len(written)
             missing = [number for number in written if f"u{number}" not in self._ids[symbol]]
-            never = [number for number in missing if self._place(symbol, number) > book.place]
+            never = [
+                number for number in missing if self._truth.position(symbol, number) > book.place
+            ]
             self.withheld += len(missing) - len(never)
             if never:
                 self.result.lost += len(never)
@@ -133,9 +135,12 @@ class BookComparison:
             )
         return self.result
 
-    def _place(self, symbol: str, update_id: int) -> int:
-        place = self._truth.position(symbol, update_id)
-        return -1 if place is None else place
+    def _place(self, symbol: str, update_id: int) -> int | None:
+        """Where an id stands in the true book's history; None for one that it never had."""
+        try:
+            return self._truth.position(symbol, update_id)
+        except KeyError:
+            return None
 
     def _compare(self, message: OrderBook, book: ReaderBook) -> None:
         self.result.compared += 1

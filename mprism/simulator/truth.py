@@ -98,11 +98,6 @@ class Truth:
         """The last update ids of all book updates that were written whole, in their order."""
         return self._symbols[symbol].updates
 
-    def position(self, symbol: str, update_id: int) -> int | None:
-        """How many changes the book had had at `update_id`; None if it never had that id."""
-        truth = self._symbols[symbol]
-        return truth.log.find(update_id) or (0 if update_id == truth.opening.update_id else None)
-
     def position(self, symbol: str, update_id: int) -> int:
         """Where an update stands among the changes of a book: a later one is further on.
 

@@ -128,9 +128,7 @@ class Replay:
 
         Raises KeyError for an id that this book never had.
         """
-        end = self._log.find(update_id)
-        if not end and update_id != self._opening.update_id:
-            raise KeyError(update_id)
+        end = self.position(update_id)
         if end < self._applied:
             self._book = self._opening.copy()
             self._applied = 0
@@ -138,6 +136,13 @@ class Replay:
             self._book.apply(self._log.ids[i], self._log.keys[i], self._log.lots[i])
         self._applied = end
         return self._book
+
+    def position(self, update_id: int) -> int:
+        """How many changes there were up to `update_id`. Raises KeyError like `at`."""
+        count = self._log.find(update_id)
+        if not count and update_id != self._opening.update_id:
+            raise KeyError(update_id)
+        return count
 
     def states(self) -> Iterator[Book]:
         """Every state in order, from the opening book on; each changes with the next one."""

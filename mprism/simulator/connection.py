@@ -49,7 +49,7 @@ class Connection:
         self.faults = FrameFaults(counts)
         self.closed = trio.Event()
         self.heard = trio.Event()  # the client's next message
-        self.active_at = trio.current_time()  # when data last went either way
+        self.active_at = trio.current_time()  # when a text last went either way
         self._transport = transport
         self._protocol = protocol
         self._subscribers = subscribers
@@ -174,6 +174,7 @@ class Connection:
         self._text += data if isinstance(data, str) else data.decode(errors="replace")
         if event.message_finished:
             text, self._text = self._text, ""
+            self.active_at = trio.current_time()
             if self._admits_another():
                 self._answer(text)
 
@@ -194,7 +195,6 @@ class Connection:
                 self._counts["inbound_limit_breaches"] += 1
             self.hang_up(POLICY_VIOLATION, "Too many requests")
         self._inbound.append(now)
-        self.active_at = now
         return not self._leaving
 
     async def confirm(self, timeout: float) -> bool:

@@ -11,7 +11,6 @@ import trio
 
 from mprism.simulator.faults import (
     Fault,
-    LoseFrames,
     MissingSnapshot,
     ResetSequence,
     Schedule,
@@ -51,8 +50,11 @@ def okx_faults(seconds: float) -> Schedule:
         seconds,
         books="books",
         own=(
-            (0.38, MissingSnapshot()),
-            (0.38, LoseFrames(1, "books")),
+            # Books come back by REST then, just when that fails.
+            (0.28, MissingSnapshot()),
+            (0.46, MissingSnapshot()),
+            (0.52, MissingSnapshot()),
+            (0.82, MissingSnapshot()),
             (0.50, ResetSequence()),
             (0.60, ServerShutdown(close_after=min(1.0, seconds / 20))),
         ),

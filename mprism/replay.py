@@ -18,6 +18,7 @@ from mprism.feeds.protocol import (
     Fetch,
     Gap,
     Reject,
+    Request,
     StreamProtocol,
 )
 from mprism.feeds.venue import Venue
@@ -127,11 +128,10 @@ class Replay:
                 yield action
 
     def _serve(self, protocol: StreamProtocol, asked: Fetch, recv_ns: int) -> Iterator[Action]:
-        parameters = {str(value) for value in asked.request.parameters.values()}
+        subject = _subject(asked.request)
         for answer in self._answers:
             path, values, body = answer
-            # By the instrument: the recorder may have asked for another number of levels.
-            if path == asked.request.path and parameters & values:
+            if path == asked.request.path and subject <= values:
                 self._answers.remove(answer)
                 self._asked.remove((protocol, asked))
                 actions = protocol.fetched(asked.key, body, recv_ns)
@@ -177,6 +177,12 @@ class _Source:
             bodies = [body for _, body in sorted(self._bodies.items())]
             self._instruments = self.venue.parse_instruments(bodies).instruments
         return self.venue.recorded(names, self._instruments, self._settings, self._continuity)
+
+
+def _subject(request: Request) -> set[str]:
+    """What a request is about: the recorder may have asked for another number of levels."""
+    values = map(str, request.parameters.values())
+    return {value for value in values if not value.isdecimal()}
 
 
 def _is_of_another(actions: list[Action]) -> bool:

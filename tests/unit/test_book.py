@@ -89,7 +89,7 @@ def test_what_is_trusted_is_what_the_exchange_has(
 ) -> None:
     limit = min(limit, window)
     truth = TrueSide(is_bid, window)
-    side = Side(-1.0 if is_bid else 1.0, window)
+    side = Side(-1.0 if is_bid else 1.0, window, kept=False)
     for step in history:
         update = truth.change(step.changes)
         if step.snapshot:
@@ -115,14 +115,14 @@ def check_side(side: Side, true_side: TrueSide, *, fresh: bool, limit: int) -> N
 
 @given(st.lists(st.tuples(decimals(), decimals()), max_size=20), st.booleans())
 def test_any_decimals_are_ordered_as_decimals(levels: list[Level], is_bid: bool) -> None:
-    side = Side(-1.0 if is_bid else 1.0, 100)
+    side = Side(-1.0 if is_bid else 1.0, 100, kept=False)
     side.apply(parse_levels(levels))
     model = {Decimal(price): (price, quantity) for price, quantity in levels}
     assert side.top(100) == best_first(model, is_bid)
 
 
 def ask_side(prices: str, *, limit: int = 100, window: int = 100) -> Side:
-    side = Side(1.0, window)
+    side = Side(1.0, window, kept=False)
     side.reset(parse_levels([(price, "1") for price in prices.split()]), limit)
     return side
 

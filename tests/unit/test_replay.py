@@ -19,6 +19,7 @@ from tests.unit.binance_payloads import (
     told,
     trade,
 )
+from tests.unit.events import funding_rate, liquidation, open_interest
 from tests.unit.recording_lines import (
     DEPTH,
     INSTRUMENTS,
@@ -287,54 +288,13 @@ def test_the_summary_counts_what_passes(tmp_path: Path) -> None:
     ]
 
 
-class _ServedBeside(BinanceVenue):
-    """A market of an exchange whose recordings are of all of its markets."""
-
-    @property
-    def recorded_as(self) -> str:
-        return "binance"
-
-
-BOTH = [_ServedBeside(SPOT), _ServedBeside(USDM)]
-USDM_INSTRUMENTS = INSTRUMENTS | {"url": "https://fapi.binance.com/fapi/v1/exchangeInfo"}
-
-
-def of_both(tmp_path: Path, *lines: Line, venue: str = "binance") -> list[tuple[str, str]]:
-    """The trades of a recording of both markets: exchange and id."""
-    path = write(tmp_path / "recording", [header(venue), *lines])
-    replay = Replay([(each, ExchangeSettings()) for each in BOTH])
-    actions = list(replay.run(read_recording(path)))
-    assert all(isinstance(action, Trade) for action in actions)
-    return [(each.exchange, each.trade_id) for each in actions if isinstance(each, Trade)]
-
-
-def test_one_recording_can_be_of_two_exchanges(tmp_path: Path) -> None:
-    lines = [INSTRUMENTS, USDM_INSTRUMENTS, opened(TRADES, "btcusdt@aggTrade")]
-    frames = [received(TRADES, trade(1)), received("btcusdt@aggTrade", aggregate(7, 1, 2))]
-    told_of_both = [("binance_spot", "1"), ("binance_derivatives", "7")]
-    assert of_both(tmp_path, *lines, *frames) == told_of_both
-    # One of them may be wanted, and one of them may be all that was recorded.
-    assert of_both(tmp_path, *lines, frames[0], venue="binance_spot") == told_of_both[:1]
-    assert of_both(tmp_path, INSTRUMENTS, *lines[2:], frames[0]) == told_of_both[:1]
-
-
-def test_trades_of_two_exchanges_have_ids_of_their_own(tmp_path: Path) -> None:
-    lines = [INSTRUMENTS, USDM_INSTRUMENTS, opened(TRADES, "btcusdt@aggTrade")]
-    frames = [received("btcusdt@aggTrade", aggregate(9, 1, 2)), received(TRADES, trade(1))]
-    assert of_both(tmp_path, *lines, *frames) == [("binance_derivatives", "9"), ("binance_spot", "1")]
-
-
-def test_a_recording_of_neither_is_refused(tmp_path: Path) -> None:
-    problem = "from okx, not from binance_spot, binance_derivatives"
-    with pytest.raises(RecordingError, match=problem):
-        of_both(tmp_path, venue="okx")
-
-
 def test_the_summary_counts_each_data_type() -> None:
     summary = Summary()
-    events = [open_interest(), a_trade(), open_interest(), funding_rate()]
+    events: list[Action] = [open_interest(), liquidation(), open_interest(), funding_rate()]
     assert list(summary.passing(events)) == events
-    assert list(summary.lines()) == ["BTCUSDT: 1 trades, 1 funding_rate, 2 open_interest"]
+    assert list(summary.lines()) == [
+        "BTC-USDT-SWAP: 0 trades, 1 funding_rate, 1 liquidation, 2 open_interest"
+    ]
 
 
 def test_the_summary_of_trades_alone_says_nothing_of_books(tmp_path: Path) -> None:

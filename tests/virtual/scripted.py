@@ -8,9 +8,9 @@ import trio
 
 from mprism.feeds.errors import FeedError, NetworkFault
 from mprism.feeds.feed import Feed
-from mprism.feeds.protocol import Action, Continuity, StreamProtocol
+from mprism.feeds.protocol import Action, Continuity, Request, StreamProtocol
 from mprism.feeds.transport import Frame
-from mprism.feeds.venue import ConnectionPlan
+from mprism.feeds.venue import ConnectionPlan, KeepAlive
 from mprism.schema import Event, Trade, rfc3339
 from mprism.settings import BackoffSettings, ExchangeSettings
 from mprism.state import FeedState, StreamState
@@ -43,7 +43,8 @@ class ScriptedProtocol:
     script: Mapping[str, Sequence[Action]]
     opening: Sequence[Action] = ()
     unacknowledged: list[str] = field(default_factory=list)
-    snapshots: list[tuple[str, bytes]] = field(default_factory=list)
+    answers: list[tuple[str, bytes]] = field(default_factory=list)
+    resubscriptions: list[tuple[float, str]] = field(default_factory=list)
 
     def open(self) -> Iterable[Action]:
         return self.opening
@@ -54,9 +55,13 @@ class ScriptedProtocol:
             self.continuity.messages += 1
         return self.script.get(frame, ())
 
-    def snapshot(self, instrument_id: str, body: bytes, recv_ns: int) -> Iterable[Action]:
-        self.snapshots.append((instrument_id, body))
-        return ()
+    def fetched(self, key: str, body: bytes, recv_ns: int) -> Iterable[Action]:
+        self.answers.append((key, body))
+        return self.script.get(body.decode(), ())
+
+    def resubscribe(self, stream: str, recv_ns: int) -> Iterable[Action]:
+        self.resubscriptions.append((trio.current_time(), stream))
+        return self.script.get(f"resubscribe {stream}", ())
 
     def republish(self, symbol: str, recv_ns: int) -> Iterable[Action]:
         return ()
@@ -113,9 +118,11 @@ class ScriptedRest:
     def __init__(self, *answers: bytes | FeedError) -> None:
         self._answers = list(answers)
         self.requests: list[tuple[float, str]] = []
+        self.reserves: list[float] = []
 
-    async def get(self, path: str, parameters: dict[str, str | int], weight: int) -> bytes:
-        self.requests.append((trio.current_time(), path))
+    async def get(self, request: Request, reserve: float = 0.0) -> bytes:
+        self.requests.append((trio.current_time(), request.path))
+        self.reserves.append(reserve)
         await trio.lowlevel.checkpoint()
         answer = self._answers.pop(0)
         if isinstance(answer, FeedError):
@@ -145,10 +152,11 @@ def make_feed(
     sink: Recorded,
     make_protocol: Callable[[Continuity], StreamProtocol],
     settings: ExchangeSettings = SETTINGS,
-) -> Feed:
+    keep_alive: KeepAlive | None = None,
+) -> Feed[ConnectionPlan]:
     def build(continuity: Continuity, states: dict[str, StreamState]) -> StreamProtocol:
         return make_protocol(continuity)
 
-    plan = ConnectionPlan("feed", "binance_spot", "ws://x", (), (), 4.0, build)
+    plan = ConnectionPlan("feed", "binance_spot", "ws://x", (), (), 4.0, build, keep_alive)
     state = FeedState("feed", "binance_spot", "ws://x", clock=trio.current_time)
     return Feed(plan, settings, state, sink)

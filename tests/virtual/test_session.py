@@ -12,13 +12,15 @@ from mprism.feeds.protocol import (
     Action,
     BookState,
     Continuity,
-    FetchSnapshot,
+    Fetch,
     Gap,
     Reject,
     Replace,
+    Request,
     Send,
 )
 from mprism.feeds.session import Session
+from mprism.feeds.venue import ConnectionPlan
 from mprism.schema import Event
 
 from .scripted import (
@@ -49,7 +51,7 @@ class Bench:
         self._script = script or {}
         self._opening = opening
         self.protocols: list[ScriptedProtocol] = []
-        self.feed: Feed = make_feed(self.sink, self._protocol)
+        self.feed: Feed[ConnectionPlan] = make_feed(self.sink, self._protocol)
 
     def _protocol(self, continuity: Continuity) -> ScriptedProtocol:
         self.protocols.append(ScriptedProtocol(continuity, self._script, self._opening))
@@ -107,7 +109,7 @@ async def test_replace_ends_the_connection_after_its_events(autojump_clock: Mock
 
 
 async def test_a_snapshot_is_asked_for_until_it_comes(autojump_clock: MockClock) -> None:
-    wanted = FetchSnapshot("BTCUSDT", "/depth", {}, 5, attempt=0)
+    wanted = Fetch("BTCUSDT", Request("/depth", {}, 5), attempt=0)
     bench = Bench(
         [(18, [])],
         opening=[wanted],
@@ -116,7 +118,7 @@ async def test_a_snapshot_is_asked_for_until_it_comes(autojump_clock: MockClock)
     await bench.ends_with("1006")
     # Retries after 1 and 2 s; the pause after 429 is the REST client's own.
     assert [at for at, _ in bench.rest.requests] == [0, 1, 3]
-    assert bench.protocols[0].snapshots == [("BTCUSDT", b"body")]
+    assert bench.protocols[0].answers == [("BTCUSDT", b"body")]
     assert bench.feed.state.rejected == {
         "snapshot failed: NetworkFault": 1,
         "snapshot failed: Throttled": 1,
@@ -124,7 +126,7 @@ async def test_a_snapshot_is_asked_for_until_it_comes(autojump_clock: MockClock)
 
 
 async def test_a_refused_snapshot_is_asked_for_rarely(autojump_clock: MockClock) -> None:
-    wanted = FetchSnapshot("BTCUSDT", "/depth", {}, 5, attempt=0)
+    wanted = Fetch("BTCUSDT", Request("/depth", {}, 5), attempt=0)
     answers: list[bytes | FeedError] = [Refused("403"), Refused("403"), b"body"]
     bench = Bench(opening=[wanted], answers=answers)
     bench.connection = ScriptedConnection([(19.0 * n, ["data"]) for n in range(1, 20)])
@@ -149,7 +151,7 @@ async def test_what_came_before_a_refusal_is_published(autojump_clock: MockClock
 
 
 async def test_a_later_attempt_at_a_snapshot_waits_first(autojump_clock: MockClock) -> None:
-    wanted = FetchSnapshot("BTCUSDT", "/depth", {}, 5, attempt=3)
+    wanted = Fetch("BTCUSDT", Request("/depth", {}, 5), attempt=3)
     bench = Bench([(9, [])], opening=[wanted], answers=[b"body"])
     await bench.ends_with("1006")
     assert [at for at, _ in bench.rest.requests] == [4]

@@ -7,6 +7,7 @@ from trio.testing import MockClock
 from mprism.feeds.errors import FeedError, NetworkFault, Refused, Throttled
 from mprism.feeds.feed import Feed
 from mprism.feeds.protocol import Continuity
+from mprism.feeds.venue import ConnectionPlan
 from mprism.nursery import supervisor
 from mprism.nursery.backoff import Backoff
 from mprism.nursery.supervisor import run_feed, worst
@@ -33,12 +34,12 @@ def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "Backoff", longest)
 
 
-def feed_of(sink: Recorded) -> Feed:
+def feed_of(sink: Recorded) -> Feed[ConnectionPlan]:
     script = {f"data {n}": [trade(n)] for n in range(10)}
     return make_feed(sink, lambda continuity: ScriptedProtocol(continuity, script))
 
 
-async def run_for(seconds: float, feed: Feed, exchange: ScriptedExchange) -> None:
+async def run_for(seconds: float, feed: Feed[ConnectionPlan], exchange: ScriptedExchange) -> None:
     with trio.move_on_after(seconds):
         await run_feed(feed, exchange.connect, ScriptedRest())
 

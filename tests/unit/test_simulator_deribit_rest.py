@@ -103,6 +103,23 @@ def test_candles_are_made_of_what_was_streamed() -> None:
     assert streamed_rows >= 3
 
 
+def test_a_given_candle_may_be_told_of_once() -> None:
+    scene, messages = scene_after(90)
+    streamed = data_of(messages, "deribit_volatility_index.btc_usd")
+    start = -(-START_MS // MINUTE_MS) * MINUTE_MS
+    ask = {"currency": "BTC", "start_timestamp": start, "end_timestamp": start, "resolution": 60}
+    for _ in range(2):
+        ((_, opened, high, low, close),) = scene.result("get_volatility_index_data", **ask)["data"]
+    (tape,) = scene.market.indexes["btc_usd"].values
+    (record,) = tape.records(Outcome.SENT)
+    assert record.time_ms == start
+    told = {"volatility_index": close, "open": opened, "high": high, "low": low, "close": close}
+    assert record.fields["resolution"] == "60"
+    assert {name: float(str(record.fields[name])) for name in told} == told
+    assert len(tape) == len(streamed) + 1
+    assert {r.fields["resolution"] for r in tape.records(Outcome.UNSUBSCRIBED)} == {None}
+
+
 def test_candles_continue_backwards() -> None:
     scene, _ = scene_after(1)
     ask = {"currency": "ETH", "start_timestamp": START_MS - 2_500_000, "resolution": "1"}

@@ -2,6 +2,7 @@
 
 Values are percent points. Before the market was opened the index was a smooth curve, which
 the streamed values continue; a candle with streamed values in it is made of those alone.
+Candles that were given are recorded as what a client may tell of, not as what it must.
 """
 
 import math
@@ -10,6 +11,7 @@ from random import Random
 
 from mprism.simulator.deribit.numbers import Number
 from mprism.simulator.deribit.payloads import notification
+from mprism.simulator.tape import Outcome
 from mprism.simulator.values import ValueTape
 from mprism.simulator.wire import Publication
 
@@ -32,6 +34,7 @@ class VolatilityIndex:
         self._level = level
         self._value: int | None = None
         self._streamed: dict[int, int] = {}  # value by second
+        self._given: set[tuple[int, Candle]] = set()  # by length
         self._first_s = 0
         self._now_s = 0
 
@@ -55,18 +58,38 @@ class VolatilityIndex:
         self._streamed[now_s] = self._value
         time_ms = now_us // 1_000
         number = Number(self._value, DIGITS)
-        index = self.tape.append(time_ms, {"volatility_index": number.text})
+        fields = {"volatility_index": number.text, "resolution": None}
+        index = self.tape.append(time_ms, fields)
         data = {"timestamp": time_ms, "volatility": number.json, "index_name": self.name}
         yield Publication(
             self.channel, lambda _: notification(self.channel, data), [(self.tape, index)]
         )
 
     def candles(self, first_s: int, last_s: int, seconds: int, most: int) -> list[Candle]:
-        """The newest `most` candles that begin from `first_s` to `last_s`, oldest first."""
+        """Give the newest `most` candles that begin from `first_s` to `last_s`, oldest first."""
         last_s = min(last_s, self._now_s)
         newest = last_s - last_s % seconds
         oldest = max(first_s + -first_s % seconds, newest - (most - 1) * seconds)
-        return [self._candle(start, seconds) for start in range(oldest, newest + 1, seconds)]
+        candles = [self._candle(start, seconds) for start in range(oldest, newest + 1, seconds)]
+        for candle in candles:
+            self._record(candle, seconds)
+        return candles
+
+    def _record(self, candle: Candle, seconds: int) -> None:
+        if (seconds, candle) in self._given:
+            return
+        self._given.add((seconds, candle))
+        start, *values = candle
+        opened, high, low, close = (Number(value, DIGITS).text for value in values)
+        fields = {
+            "volatility_index": close,
+            "open": opened,
+            "high": high,
+            "low": low,
+            "close": close,
+            "resolution": str(seconds),
+        }
+        self.tape.note(self.tape.append(start * 1_000, fields), Outcome.SENT)
 
     def _candle(self, start: int, seconds: int) -> Candle:
         within = range(max(start, self._first_s), min(start + seconds, self._now_s + 1))

@@ -99,6 +99,23 @@ def silent_stream(seconds: float) -> Callable[[World], None]:
     return happen
 
 
+def patient_stream(patience: float, seconds: float) -> Callable[[World], None]:
+    """The same with a stream whose kind may be silent for so much longer."""
+
+    def happen(world: World) -> None:
+        world.feed().streams["btcusdt@trade"].patience = patience
+        silent_stream(seconds)(world)
+
+    return happen
+
+
+def refused_stream(world: World) -> None:
+    """The exchange refuses one stream of two, which is not silent yet."""
+    stream = world.feed().streams["btcusdt@trade"]
+    stream.acknowledged, stream.refused = False, "60018: no such channel"
+    rest(10)(world)
+
+
 def reconnected_after_silence(world: World) -> None:
     silent_stream(31)(world)
     lose(world, "binance_spot")

@@ -1,16 +1,10 @@
 """Messages for tests of what lies between the feeds and the broker."""
 
-from mprism.schema import Message, Route
-
-PREFIXES = {
-    "orderbook": "orderbook-data",
-    "trade": "trade-data",
-    "funding_rate": "funding-rate-data",
-}
+from mprism.schema import Message, Route, subject_of
 
 
 def route(data_type: str = "trade", symbol: str = "BTC-USDT") -> Route:
-    subject = f"{PREFIXES[data_type]}.binance_spot.spot.{symbol}"
+    subject = subject_of(data_type, "binance_spot", "spot", symbol)
     prefix = f"binance_spot:spot:{symbol}:{data_type}:"
     return Route(data_type, "binance_spot", "spot", symbol, subject, prefix)
 

@@ -26,6 +26,7 @@ from mprism.settings import (
 )
 
 SPOT_FILE = EXCHANGE_FOLDER / "binance_spot.yaml"
+EXCHANGES: tuple[ExchangeName, ...] = get_args(ExchangeName)
 
 
 class Folder:
@@ -51,7 +52,7 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_no_file_is_needed(folder: Folder) -> None:
     assert folder.load() == Settings()
-    assert list(folder.load().exchanges) == ["binance_spot", "binance_derivatives"]
+    assert list(folder.load().exchanges) == list(EXCHANGES)
 
 
 def test_the_default_folder_is_config_where_there_is_one(
@@ -118,18 +119,19 @@ def test_an_exchange_has_its_own_file_over_the_defaults_of_all(folder: Folder) -
         orderbook: {depth: 60}
         """,
     )
+    others = ExchangeSettings(
+        symbols=("BTC-USDT", "ETH-USDT", "SOL-USDT"),
+        data_types=("trade",),
+        orderbook=OrderBookSettings(depth=50, mode="snapshots"),
+        backoff=BackoffSettings(cap_seconds=7),
+    )
     assert folder.load().exchanges == {
+        **dict.fromkeys(EXCHANGES, others),
         "binance_spot": ExchangeSettings(
             symbols=("BTC-USDT",),
             data_types=("trade",),
             rest_url="http://127.0.0.1:1",
             orderbook=OrderBookSettings(depth=60, mode="snapshots"),
-            backoff=BackoffSettings(cap_seconds=7),
-        ),
-        "binance_derivatives": ExchangeSettings(
-            symbols=("BTC-USDT", "ETH-USDT", "SOL-USDT"),
-            data_types=("trade",),
-            orderbook=OrderBookSettings(depth=50, mode="snapshots"),
             backoff=BackoffSettings(cap_seconds=7),
         ),
     }
@@ -206,7 +208,8 @@ def test_a_file_of_no_exchange_is_refused(folder: Folder, name: str) -> None:
         folder.load()
     assert str(caught.value) == (
         f"{folder.path / EXCHANGE_FOLDER / name}: no such exchange; "
-        "allowed: binance_spot.yaml, binance_derivatives.yaml"
+        "allowed: binance_spot.yaml, binance_derivatives.yaml, okx_spot.yaml, "
+        "okx_derivatives.yaml, deribit_derivatives.yaml"
     )
 
 
@@ -257,7 +260,3 @@ def test_the_settings_in_force_are_plain_and_masked() -> None:
     assert plain["exchanges"]["binance_spot"]["symbols"] == ["BTC-USDT", "ETH-USDT"]  # type: ignore[index]
     assert plain["http"]["port"] == 8086  # type: ignore[index]
     assert set(plain) == {"system", "nats", "http", "logging", "exchanges"}
-
-
-def test_all_exchanges_are_collected_by_default() -> None:
-    assert tuple(Settings().exchanges) == get_args(ExchangeName)

@@ -82,7 +82,8 @@ def refusal(folder: Path, file: Path, content: str | bytes) -> str:
         ),
         (
             "exchanges: []",
-            "exchanges: empty; allowed: any of binance_spot, binance_derivatives",
+            "exchanges: empty; allowed: any of binance_spot, binance_derivatives, okx_spot, "
+            "okx_derivatives, deribit_derivatives",
         ),
         ("[]", "list; allowed: a mapping of keys"),
         ("nats", "str; allowed: a mapping of keys"),
@@ -117,6 +118,13 @@ def test_the_collectors_file_is_refused(tmp_path: Path, content: str | bytes, pr
         ("websocket_url: ftp://x", "websocket_url: 'ftp://x': allowed: a ws:// or wss://"),
         ("rest_url: ws://x", "rest_url: 'ws://x': allowed: an http:// or https://"),
         ("rest_weight_share: 1.5", "rest_weight_share: 1.5: expected `float` <= 1.0"),
+        ("rest_snapshot_reserve: 1", "rest_snapshot_reserve: 1: expected `float` < 1.0"),
+        ("polling: {ratio_period: 7m}", "polling.ratio_period: '7m': allowed: 5m, 15m, 30m, 1h"),
+        ("polling: {ratio_seconds: 0}", "polling.ratio_seconds: 0: expected `float` > 0.0"),
+        ("polling: {seconds: 1}", "polling.seconds: unknown key; allowed: open_interest_seconds,"),
+        ("trades: some", "trades: 'some': allowed: all, aggregated"),
+        ("liquidations: none", "liquidations: 'none': allowed: symbols, all"),
+        ("volatility_indexes: []", "volatility_indexes: []: expected `array` of length >= 1"),
         ("orderbook: {depth: 0}", "orderbook.depth: 0: expected `int` >= 1"),
         ("orderbook: {depth: 401, rest_levels: 400}", "orderbook.depth: 401 levels cannot be"),
         ("orderbook: 400", "orderbook: 400: expected `object`, got `int`"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 import pytest
 
@@ -17,8 +18,10 @@ from tests.unit.health_events import (
     broker_lost,
     dropped,
     one_lost,
+    patient_stream,
     reconnected_after_silence,
     refused,
+    refused_stream,
     rejected,
     rest,
     restless,
@@ -86,6 +89,15 @@ CASES = (
     ),
     Case("a stream pauses", silent_stream(29), HEALTHY),
     Case("a stream is silent", silent_stream(31), DEGRADED, {"streams:binance_spot": DEGRADED}),
+    Case("a patient stream pauses", patient_stream(20, 49), HEALTHY),
+    Case(
+        "a patient stream is silent",
+        patient_stream(20, 51),
+        DEGRADED,
+        {"streams:binance_spot": DEGRADED},
+    ),
+    Case("a stream that may always be silent", patient_stream(inf, 3_000), HEALTHY),
+    Case("a stream is refused", refused_stream, DEGRADED, {"streams:binance_spot": DEGRADED}),
     Case("a new connection has the whole time", reconnected_after_silence, HEALTHY),
     Case("a book resynchronises", book_out(10), HEALTHY),
     Case("a book stays out", book_out(13), DEGRADED, {"books:binance_spot": DEGRADED}),

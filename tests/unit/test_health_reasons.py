@@ -17,6 +17,7 @@ from tests.unit.health_events import (
     lose_broker,
     one_lost,
     refused,
+    refused_stream,
     rejected,
     rest,
     silent_stream,
@@ -48,6 +49,13 @@ SPOT = "feed:binance_spot"
             "1 of 2 silent: btcusdt@trade (acknowledged)",
             "2023-11-14T22:13:24.000Z",
             32.0,
+        ),
+        (
+            refused_stream,
+            "streams:binance_spot",
+            "1 of 2 refused: btcusdt@trade (60018: no such channel)",
+            "2023-11-14T22:13:24.000Z",
+            11.0,
         ),
         (
             book_out(16),
@@ -149,6 +157,19 @@ def test_a_long_list_of_streams_is_cut() -> None:
     assert reason.endswith(" and 5 more")
 
 
+def test_a_refused_stream_is_told_before_silent_ones() -> None:
+    world = running_world()
+    refused_stream(world)
+    feed = world.feed()
+    for i in range(7):
+        feed.streams[f"coin{i}usdt@trade"] = StreamState(refused="no such symbol")
+    world.pass_time(31)
+    reason = said(world)["streams:binance_spot"].reason
+    assert reason is not None
+    assert reason.startswith("8 of 9 refused: btcusdt@trade (60018: no such channel), coin0usdt@")
+    assert reason.endswith("coin3usdt@trade (no such symbol) and 3 more")
+
+
 def test_a_feed_that_ends_by_itself_needs_no_error_to_be_unsteady() -> None:
     world = running_world()
     for _ in range(6):
@@ -169,6 +190,7 @@ def test_the_worst_check_comes_first() -> None:
 
 def test_streams_of_a_feed_that_is_away_are_not_judged() -> None:
     world = running_world()
+    refused_stream(world)
     one_lost(40)(world)
     streams = said(world)["streams:binance_spot"]
     assert (streams.status, streams.reason) == (HEALTHY, "not connected")

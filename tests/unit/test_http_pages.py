@@ -137,7 +137,8 @@ async def test_connections_tell_each_stream_and_the_broker() -> None:
     feed = world.feed()
     feed.connects = 4
     feed.failed("1006")
-    world.feed("binance_derivatives").kind = "poller"
+    feed.streams["btcusdt@depth@100ms"].refused = "60018: no such channel"
+    world.feed("binance_derivatives").kind = "rest"
     world.state.broker.connects = 3
     world.state.broker.server_version = "2.15.0"
     world.state.broker.fast_ingest = True
@@ -162,11 +163,15 @@ async def test_connections_tell_each_stream_and_the_broker() -> None:
             {
                 "name": name,
                 "acknowledged": True,
+                "refused": refused,
                 "messages": 1,
                 "last_message": "2023-11-14T22:13:24.000Z",
                 "last_message_age_seconds": 1.0,
             }
-            for name in ("btcusdt@trade", "btcusdt@depth@100ms")
+            for name, refused in (
+                ("btcusdt@trade", None),
+                ("btcusdt@depth@100ms", "60018: no such channel"),
+            )
         ],
     }
     assert [poller["name"] for poller in document["pollers"]] == ["binance_derivatives"]

@@ -1,0 +1,1 @@
+"""Deribit futures and volatility indexes. Pure: no Trio, no httpx, no clock."""

@@ -1,0 +1,151 @@
+"""What Deribit sends, as structs: JSON-RPC frames, the data of channels, REST answers.
+
+Numbers that are published stay raw: they are JSON floats, now and then with an exponent, and
+every digit counts. Fields that are not used are not declared. Source: docs.deribit.com,
+"JSON-RPC API", the pages of the channels and of the methods.
+"""
+
+from typing import Annotated, Final, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from mprism.feeds.decimals import from_json
+from mprism.feeds.decoding import UNDECODABLE, Id, Milliseconds
+from mprism.feeds.protocol import Reject
+
+CREDITS: Final = 500
+"""What a REST request costs that has no price of its own."""
+
+_ABSENT: Final = (b"", b"null")
+
+
+class ErrorBody(Struct):
+    """`error` of an answer."""
+
+    code: int | str | None = None
+    message: str = ""
+
+    @property
+    def text(self) -> str:
+        """For operators."""
+        return f"code {self.code}, {self.message!r}"
+
+
+class Params(Struct):
+    """Of a notification: what channel it is of and its data, or a heartbeat's type."""
+
+    channel: str = ""
+    data: Raw = Raw()
+    type: str = ""
+
+
+class Frame(Struct):
+    """Any frame: a notification, or an answer to a request of ours."""
+
+    method: str | None = None
+    params: Params | None = None
+    id: int | str | None = None
+    result: Raw = Raw()
+    error: ErrorBody | None = None
+
+
+class BookData(Struct, gc=False):
+    """`book.*`: levels `[action, price, amount]` that changed, or all of them."""
+
+    type: str
+    timestamp: Milliseconds
+    change_id: Id
+    instrument_name: str
+    bids: Raw
+    asks: Raw
+    prev_change_id: Id | None = None
+
+
+class TradeData(Struct, gc=False):
+    """One trade, of `trades.*` and of REST alike. `direction` is the taker's."""
+
+    instrument_name: str
+    trade_seq: Id
+    trade_id: str
+    timestamp: Milliseconds
+    price: Raw
+    amount: Raw
+    direction: Literal["buy", "sell"]
+    liquidation: str | None = None
+
+
+class TickerData(Struct, gc=False):
+    """`ticker.*`. Only perpetuals have funding."""
+
+    instrument_name: str
+    timestamp: Milliseconds
+    open_interest: Raw = Raw()
+    mark_price: Raw = Raw()
+    index_price: Raw = Raw()
+    current_funding: Raw = Raw()
+
+
+class PerpetualData(Struct, gc=False):
+    """`perpetual.*`: `interest` is the funding rate that `ticker` calls current."""
+
+    timestamp: Milliseconds
+    interest: Raw
+    index_price: Raw = Raw()
+
+
+class VolatilityData(Struct, gc=False):
+    """`deribit_volatility_index.*`."""
+
+    timestamp: Milliseconds
+    volatility: Raw
+    index_name: str
+
+
+class PlatformState(Struct):
+    """`platform_state`, as far as it is about all of the platform."""
+
+    maintenance: bool = False
+
+
+class TradePage(Struct):
+    """`public/get_last_trades_by_instrument_and_time`."""
+
+    trades: list[Raw]
+    has_more: bool = False
+
+
+class CandlePage(Struct):
+    """`public/get_volatility_index_data`. Pages go backwards: the next one ends there."""
+
+    data: list[Raw]
+    continuation: Milliseconds | None = None
+
+
+_Result = TypeVar("_Result")
+
+
+class Answer(Struct, Generic[_Result]):
+    """A REST answer. `usOut` is when it left the exchange, in microseconds."""
+
+    result: _Result
+    us_out: Annotated[int, Meta(ge=0, le=2**53)] | None = msgspec.field(name="usOut", default=None)
+
+
+decode_frame = msgspec.json.Decoder(Frame).decode
+
+
+def given(raw: Raw) -> str | None:
+    """A JSON number as a plain decimal; None where it is absent. Raises MalformedNumber."""
+    return None if bytes(raw) in _ABSENT else from_json(raw)
+
+
+def explain(frame: str, error: Exception) -> Reject:
+    """Why `frame` could not be decoded. Slow, and only for frames that were refused."""
+    try:
+        raw = msgspec.json.decode(frame)
+    except UNDECODABLE as syntax:
+        return Reject("invalid JSON", str(syntax))
+    if not isinstance(raw, dict):
+        return Reject("not an object", type(raw).__name__)
+    return Reject("malformed frame", str(error))

@@ -221,6 +221,7 @@ def test_faults_of_rest() -> None:
     for fault in (Throttle(1), Ban(1)):
         scene.rest.inject(fault)
         assert scene.get("get_time").status == 429
+        assert "result" in scene.call("public/get_time")  # WebSocket is not concerned
         scene.now += 1.0
         assert scene.get("get_time").status == 200
     assert scene.counts["requests_429"] == 2

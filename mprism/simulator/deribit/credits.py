@@ -27,12 +27,9 @@ class Credits:
         self._sizes = {pool: rules.weight_limit * share for pool, share in _SIZES.items()}
         self._left = dict(self._sizes)
         self._seen: dict[str, float] = {}
-        self._refused_until = -float("inf")
 
     def charge(self, method: str, now: float) -> bool:
         """Count a request; False if it must be refused, which costs nothing."""
-        if now < self._refused_until:
-            return False
         pool = _EXPENSIVE.get(method, "")
         gained = (now - self._seen.get(pool, now)) * self._refill
         left = min(self._sizes[pool], self._left[pool] + gained)
@@ -40,7 +37,3 @@ class Credits:
         enough = left >= _COSTS[pool]
         self._left[pool] = left - _COSTS[pool] if enough else left
         return enough
-
-    def refuse(self, until: float) -> None:
-        """Refuse everything until then."""
-        self._refused_until = until

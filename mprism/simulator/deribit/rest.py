@@ -4,6 +4,7 @@ Answers have the form that they have over WebSocket, without an id. An error has
 without credits it is 429. There is no `Retry-After`: credits come back steadily.
 """
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
@@ -41,6 +42,7 @@ class DeribitRest:
         self._limits = limits
         self._counts = counts
         self._clock = clock
+        self._throttled_until = -math.inf
         self._errors: deque[int] = deque()
         self._delays: deque[float] = deque()
 
@@ -50,7 +52,7 @@ class DeribitRest:
             case StaleSnapshot():
                 self._methods.grow_stale(fault.count)
             case Throttle() | Ban():
-                self._limits.refuse(self._clock() + fault.retry_after)
+                self._throttled_until = self._clock() + fault.retry_after
             case ServerError():
                 self._errors.extend([fault.status] * fault.count)
             case SlowAnswer():
@@ -60,8 +62,8 @@ class DeribitRest:
         """The answer to one request."""
         url = urlsplit(request.target)
         method = url.path.removeprefix(PREFIX)
-        delay = 0.0
-        if not self._limits.charge(method, self._clock()):
+        delay, now = 0.0, self._clock()
+        if now < self._throttled_until or not self._limits.charge(method, now):
             error = RpcError(TOO_MANY_REQUESTS, "too_many_requests")
             status, body = 429, answer(self._market.now_us, error=error.body())
         elif self._errors:

@@ -21,8 +21,9 @@ class MalformedNumber(ValueError):
 
 def decimal_of(text: str) -> Decimal:
     """`text` as a number, exponents included. Raises MalformedNumber."""
-    # Blanks and underscores, which Decimal() takes, are not numbers of an exchange.
-    if not text.isascii() or " " in text or "_" in text or text != text.strip():
+    # Blanks, underscores and a plus, which Decimal() takes, are not numbers of an exchange.
+    is_odd = " " in text or "_" in text or text.startswith("+") or text != text.strip()
+    if is_odd or not text.isascii():
         raise MalformedNumber(f"not a number: {text[:50]!r}")
     try:
         number = Decimal(text)
@@ -91,7 +92,11 @@ def quotient(dividend: str, divisor: str) -> str:
 
 def difference(minuend: str, subtrahend: str) -> str:
     """The difference, exactly. Raises MalformedNumber."""
-    return plain(_EXACT.subtract(decimal_of(minuend), decimal_of(subtrahend)))
+    try:
+        result = _EXACT.subtract(decimal_of(minuend), decimal_of(subtrahend))
+    except Inexact as error:
+        raise MalformedNumber(f"{minuend} - {subtrahend} has too many digits") from error
+    return plain(result)
 
 
 def shares(ratio: str) -> tuple[str, str]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from mprism.feeds.binance.connection import BinanceConnection, subscriptions
+from mprism.feeds.binance.connection import BinanceConnection
 from mprism.feeds.binance.market import SPOT, USDM, Market
+from mprism.feeds.binance.streams import subscriptions
 from mprism.feeds.binance.wire import DepthEvent, DepthSnapshot
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import (
@@ -43,8 +44,8 @@ REASONS = {
 RECV_NS = 1_790_000_000_000_000_000
 BTC_SPOT = Instrument("binance_spot", "spot", "BTC-USDT", "BTCUSDT")
 ETH_SPOT = Instrument("binance_spot", "spot", "ETH-USDT", "ETHUSDT")
-BTC_USDM = Instrument("binance_derivatives", "perpetual", "BTC-USDT", "BTCUSDT")
-ETH_USDM = Instrument("binance_derivatives", "perpetual", "ETH-USDT", "ETHUSDT")
+BTC_USDM = Instrument("binance_derivatives", "perpetual", "BTC-USDT", "BTCUSDT", has_funding=True)
+ETH_USDM = Instrument("binance_derivatives", "perpetual", "ETH-USDT", "ETHUSDT", has_funding=True)
 INSTRUMENTS = {SPOT.exchange: (BTC_SPOT, ETH_SPOT), USDM.exchange: (BTC_USDM, ETH_USDM)}
 
 

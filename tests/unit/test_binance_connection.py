@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from mprism.feeds.binance.connection import BinanceConnection, subscriptions
+from mprism.feeds.binance.connection import BinanceConnection
 from mprism.feeds.binance.market import SPOT, USDM, Market
+from mprism.feeds.binance.streams import subscriptions
+from mprism.feeds.binance.wire import AggregateTradeEvent, DepthEvent, TradeEvent
 from mprism.feeds.errors import Refused
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import BookState, Continuity, Reject, Replace
@@ -49,7 +51,8 @@ DEPTH = "btcusdt@depth@100ms"
 def test_the_streams_of_a_market(market: Market, streams: list[str]) -> None:
     chosen = subscriptions(market, INSTRUMENTS[market.exchange], ("orderbook", "trade"))
     assert [subscription.stream for subscription in chosen] == streams
-    assert [subscription.is_book for subscription in chosen] == [True, False, True, False]
+    trade_event = TradeEvent if market is SPOT else AggregateTradeEvent
+    assert [subscription.event for subscription in chosen] == [DepthEvent, trade_event] * 2
 
 
 @MARKETS

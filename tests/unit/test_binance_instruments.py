@@ -95,7 +95,13 @@ def test_a_usdm_instrument(
 ) -> None:
     entry = listed(symbol, "BTC", contractType=contract_type, deliveryDate=delivery)
     assert parsed(USDM, entry).instruments == {
-        symbol: Instrument("binance_derivatives", market_type, name, symbol)  # type: ignore[arg-type]
+        symbol: Instrument(
+            "binance_derivatives",
+            market_type,  # type: ignore[arg-type]
+            name,
+            symbol,
+            has_funding=market_type == "perpetual",
+        )
     }
 
 

@@ -4,29 +4,33 @@ Requests and answers: binance-spot-api-docs "Live subscribing/unsubscribing to s
 USD-M answers alike.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
+from typing import Any
 
 import msgspec
 
-from mprism.feeds.binance import trades
 from mprism.feeds.binance.books import DepthBook
+from mprism.feeds.binance.funding import Contracts, MarkPrices
+from mprism.feeds.binance.liquidations import ForceOrders
 from mprism.feeds.binance.market import Market
+from mprism.feeds.binance.streams import StreamEvent, Subscription
+from mprism.feeds.binance.trades import Trades
 from mprism.feeds.binance.wire import (
     SERVER_SHUTDOWN,
-    AggregateTradeEvent,
     DepthEvent,
     ErrorBody,
+    ForceOrderEvent,
     Frame,
+    MarkPriceEvent,
     ServerShutdownEvent,
-    TradeEvent,
     decode_frame,
     decode_snapshot,
     explain,
 )
 from mprism.feeds.decoding import UNDECODABLE
 from mprism.feeds.errors import Refused
-from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import (
     NOT_SUBSCRIBED,
     Action,
@@ -44,41 +48,14 @@ _STREAMS_PER_REQUEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
-    """One stream: `<symbol>@trade`, `@aggTrade` or `@depth@100ms`."""
-
-    stream: str
-    instrument: Instrument
-    is_book: bool
-
-    @property
-    def event(self) -> type[TradeEvent | AggregateTradeEvent | DepthEvent]:
-        """What comes on it. Trades and aggregates must not mix: their ids count apart."""
-        if self.is_book:
-            return DepthEvent
-        return AggregateTradeEvent if self.stream.endswith("@aggTrade") else TradeEvent
-
-
-def subscriptions(
-    market: Market, instruments: Iterable[Instrument], data_types: Iterable[str]
-) -> list[Subscription]:
-    """The streams of `data_types` of each instrument, in the order of the instruments."""
-    suffixes = {"trade": market.trade_stream, "orderbook": "depth@100ms"}
-    return [
-        Subscription(f"{instrument.instrument_id.lower()}@{suffixes[kind]}", instrument, is_book)
-        for instrument in instruments
-        for kind in data_types
-        for is_book in (kind == "orderbook",)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
 class _Stream:
     """What every frame of a stream needs, looked up once."""
 
-    event: type[TradeEvent | AggregateTradeEvent | DepthEvent]
-    instrument: Instrument
+    event: type[StreamEvent]
+    symbol: str | None  # None: of all symbols
     state: StreamState
+    # Takes events of that type only. A Reject means that the event cannot be used.
+    follow: Callable[[Any, int], Iterable[Action] | Reject]
 
 
 class BinanceConnection:
@@ -91,20 +68,40 @@ class BinanceConnection:
         settings: OrderBookSettings,
         continuity: Continuity,
         states: dict[str, StreamState],
+        contracts: Contracts | None = None,
     ) -> None:
         """`states` gets an entry per stream and is kept up to date."""
         self._continuity = continuity
+        self._contracts = contracts or Contracts()
         self._streams: dict[str, _Stream] = {}
         self._books: dict[str, DepthBook] = {}
         self._requests: dict[int, tuple[str, ...]] = {}
         for stream in streams:
-            instrument, state = stream.instrument, StreamState()
+            # No liquidation for hours is nothing unusual.
+            state = StreamState(patience=inf if stream.event is ForceOrderEvent else 0.0)
             states[stream.stream] = state
-            self._streams[stream.stream] = _Stream(stream.event, instrument, state)
-            if stream.is_book:
-                self._books[instrument.instrument_id] = DepthBook(
-                    instrument, market, settings, continuity
-                )
+            instrument = stream.instrument
+            symbol = None if instrument is None else instrument.instrument_id
+            follow = self._rule(stream, market, settings)
+            self._streams[stream.stream] = _Stream(stream.event, symbol, state, follow)
+
+    def _rule(
+        self, stream: Subscription, market: Market, settings: OrderBookSettings
+    ) -> Callable[[Any, int], Iterable[Action] | Reject]:
+        """What follows the stream's events, with the state that it keeps of them."""
+        contracts, continuity, instrument = self._contracts, self._continuity, stream.instrument
+        if instrument is None:
+            return ForceOrders(contracts.listed, continuity).follow
+        symbol = instrument.instrument_id
+        if stream.event is DepthEvent:
+            book = DepthBook(instrument, market, settings, continuity)
+            self._books[symbol] = book
+            return book.update
+        if stream.event is MarkPriceEvent:
+            return MarkPrices(instrument, contracts, continuity).follow
+        if stream.event is ForceOrderEvent:
+            return ForceOrders({symbol: instrument}, continuity).follow
+        return Trades(instrument, continuity).follow
 
     @property
     def unacknowledged(self) -> Sequence[str]:
@@ -135,18 +132,17 @@ class BinanceConnection:
         stream = self._streams.get(message.stream or "")
         if stream is None:
             return (Reject(NOT_SUBSCRIBED, repr(message.stream)),)
-        if event.symbol != stream.instrument.instrument_id:
-            return (Reject("malformed event", f"{event.symbol!r} on {message.stream}"),)
         if type(event) is not stream.event:
             return (Reject("malformed event", f"a {type(event).__name__} on {message.stream}"),)
-        if not isinstance(event, DepthEvent) and (reject := trades.malformed(event)):
-            return (reject,)
+        if stream.symbol is not None and event.symbol != stream.symbol:
+            return (Reject("malformed event", f"{event.symbol!r} on {message.stream}"),)
+        actions = stream.follow(event, recv_ns)
+        if isinstance(actions, Reject):
+            return (actions,)
         stream.state.messages += 1
         stream.state.last_recv_ns = recv_ns
         self._continuity.messages += 1
-        if isinstance(event, DepthEvent):
-            return self._books[event.symbol].update(event, recv_ns)
-        return trades.follow(event, stream.instrument, self._continuity, recv_ns)
+        return actions
 
     def fetched(self, key: str, body: bytes, recv_ns: int) -> Iterable[Action]:
         book = self._books[key]
@@ -186,5 +182,5 @@ class BinanceConnection:
         for name in acknowledged:
             stream = self._streams[name]
             stream.state.acknowledged = True
-            if stream.event is DepthEvent:
-                yield from self._books[stream.instrument.instrument_id].begin()
+            if stream.event is DepthEvent and stream.symbol is not None:
+                yield from self._books[stream.symbol].begin()

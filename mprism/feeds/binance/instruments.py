@@ -1,10 +1,12 @@
-"""Binance's instrument lists: `exchangeInfo` of spot and of USD-M."""
+"""Binance's instrument lists: `exchangeInfo`, and on USD-M `fundingInfo`."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
 
+from mprism.feeds.binance.funding import hours_of, parse_funding_info
 from mprism.feeds.binance.market import SPOT, Market
 from mprism.feeds.decoding import UNDECODABLE
 from mprism.feeds.errors import NetworkFault
@@ -44,8 +46,13 @@ _decode = msgspec.json.Decoder(ExchangeInfo).decode
 _decode_symbol = msgspec.json.Decoder(Symbol).decode
 
 
-def parse_instruments(market: Market, body: bytes) -> InstrumentList:
-    """All instruments of the market. Raises NetworkFault for an answer that is none."""
+def parse_instruments(
+    market: Market, body: bytes, funding_info: bytes | None = None
+) -> InstrumentList:
+    """All instruments of the market, by `exchangeInfo` and by `fundingInfo`, where it is known.
+
+    Raises NetworkFault for an answer that is none.
+    """
     try:
         info = _decode(body)
     except UNDECODABLE as error:
@@ -59,7 +66,20 @@ def parse_instruments(market: Market, body: bytes) -> InstrumentList:
             skipped.append(str(error))
         else:
             instruments[instrument.instrument_id] = instrument
+    if funding_info is not None:
+        skipped += _add_funding(instruments, funding_info)
     return InstrumentList(instruments, _limits(info.rate_limits), tuple(skipped))
+
+
+def _add_funding(instruments: dict[str, Instrument], funding_info: bytes) -> list[str]:
+    """Give instruments their funding intervals; returns what could not be read."""
+    named, unread = parse_funding_info(funding_info)
+    for instrument_id, instrument in instruments.items():
+        if instrument.has_funding:
+            instruments[instrument_id] = replace(
+                instrument, funding_interval_hours=hours_of(instrument_id, named)
+            )
+    return unread
 
 
 def _instrument(market: Market, listed: Symbol) -> Instrument:
@@ -82,6 +102,7 @@ def _instrument(market: Market, listed: Symbol) -> Instrument:
         symbol,
         listed.symbol,
         listed.status == "TRADING",
+        has_funding=not dated,
     )
 
 

@@ -30,7 +30,7 @@ class Market:
     limits: Mapping[str, Limit]  # REST, by pool, until exchangeInfo has told the real ones
     window: int  # levels a side that the exchange keeps true
     trade_stream: Literal["trade", "aggTrade"]
-    routes: dict[str, str]  # data type -> path before `/stream`
+    routes: Mapping[str, str]  # data type of a stream -> path before `/stream`
     inbound_per_second: float
     precedes: OrderRule  # the snapshot already holds this event
     joins: OrderRule  # this event is the first one after the snapshot
@@ -86,7 +86,12 @@ USDM = Market(
     window=1_000,
     trade_stream="aggTrade",
     # A stream on the wrong route is acknowledged and stays silent.
-    routes={"orderbook": "/public", "trade": "/market"},
+    routes={
+        "orderbook": "/public",
+        "trade": "/market",
+        "funding_rate": "/market",
+        "liquidation": "/market",
+    },
     inbound_per_second=6.0,
     precedes=lambda event, last_id: event.last_id < last_id,
     joins=lambda event, last_id: (

@@ -1,6 +1,6 @@
 """Trades and aggregates of trades: what is new, what is missing, what is published."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from mprism.feeds.binance.wire import AggregateTradeEvent, TradeEvent
 from mprism.feeds.decoding import NS_PER_MS
@@ -13,7 +13,29 @@ from mprism.schema import Trade, rfc3339
 AnyTrade = TradeEvent | AggregateTradeEvent
 
 
-def is_of_the_book(event: AnyTrade) -> bool:
+class Trades:
+    """One stream of trades or of aggregates."""
+
+    def __init__(self, instrument: Instrument, continuity: Continuity) -> None:
+        self._instrument = instrument
+        self._continuity = continuity
+
+    def follow(self, event: AnyTrade, recv_ns: int) -> Iterable[Action] | Reject:
+        """What an event leads to, after all that the feed has seen of the instrument."""
+        is_trade = _is_of_the_book(event)
+        if is_trade and not (is_amount(event.price) and is_amount(event.quantity)):
+            detail = f"price {event.price!r}, quantity {event.quantity!r}"
+            return Reject("malformed trade", detail)
+        trade_id = event.trade_id
+        is_new, actions = follow_trade(
+            self._continuity, self._instrument, trade_id, trade_id, event.time
+        )
+        if is_new and is_trade:
+            actions.append(_normalised(event, self._instrument, recv_ns))
+        return actions
+
+
+def _is_of_the_book(event: AnyTrade) -> bool:
     """Whether this is a trade at all.
 
     USD-M streams fills of the insurance fund and of ADL as trades, and aggregates that were
@@ -22,24 +44,6 @@ def is_of_the_book(event: AnyTrade) -> bool:
     if isinstance(event, TradeEvent):
         return event.origin == "MARKET"
     return event.first_id >= 0
-
-
-def malformed(event: AnyTrade) -> Reject | None:
-    """Why the event cannot be used; None when it can."""
-    if not is_of_the_book(event) or (is_amount(event.price) and is_amount(event.quantity)):
-        return None
-    return Reject("malformed trade", f"price {event.price!r}, quantity {event.quantity!r}")
-
-
-def follow(
-    event: AnyTrade, instrument: Instrument, continuity: Continuity, recv_ns: int
-) -> Iterator[Action]:
-    """What a well-formed event leads to, after all that the feed has seen of the instrument."""
-    trade_id = event.trade_id
-    is_new, actions = follow_trade(continuity, instrument, trade_id, trade_id, event.time)
-    yield from actions
-    if is_new and is_of_the_book(event):
-        yield _normalised(event, instrument, recv_ns)
 
 
 def _normalised(event: AnyTrade, instrument: Instrument, recv_ns: int) -> Trade:

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mprism.feeds.binance.connection import BinanceConnection, Subscription, subscriptions
+from mprism.feeds.binance.connection import BinanceConnection
+from mprism.feeds.binance.funding import FUNDING_INFO, Contracts
 from mprism.feeds.binance.instruments import parse_instruments
 from mprism.feeds.binance.market import SPOT, USDM, Market
+from mprism.feeds.binance.polls import Polls
 from mprism.feeds.binance.requests import streams_of_request
+from mprism.feeds.binance.streams import Subscription, recorded_subscriptions, subscriptions
 from mprism.feeds.errors import FeedError
 from mprism.feeds.instrument import Instrument, InstrumentList
 from mprism.feeds.protocol import Continuity, Request, StreamProtocol
@@ -55,10 +58,11 @@ class BinanceVenue:
         return None  # the status says it all
 
     def instrument_requests(self, settings: ExchangeSettings) -> Sequence[Request]:
-        return (Request(self.market.instruments_path, weight=self.market.instruments_weight),)
+        listed = Request(self.market.instruments_path, weight=self.market.instruments_weight)
+        return (listed, FUNDING_INFO) if "funding_rate" in settings.data_types else (listed,)
 
     def parse_instruments(self, bodies: Sequence[bytes]) -> InstrumentList:
-        return parse_instruments(self.market, bodies[0])
+        return parse_instruments(self.market, *bodies[:2])
 
     def plan(
         self,
@@ -66,20 +70,25 @@ class BinanceVenue:
         instruments: Sequence[Instrument],
         listed: Mapping[str, Instrument],
     ) -> Plan:
-        return Plan(self._connections(settings, instruments), [])
+        contracts = _contracts(settings, instruments, listed)
+        polls = Polls(
+            self.name, self.rest_url(settings), settings, instruments, contracts.funding_hours
+        )
+        return Plan(self._connections(settings, instruments, contracts), list(polls.planned()))
 
     def _connections(
-        self, settings: ExchangeSettings, instruments: Sequence[Instrument]
+        self, settings: ExchangeSettings, instruments: Sequence[Instrument], contracts: Contracts
     ) -> list[ConnectionPlan]:
         by_route: dict[str, list[str]] = {}
         for data_type in dict.fromkeys(settings.data_types):
-            by_route.setdefault(self.market.routes[data_type], []).append(data_type)
+            if data_type in self.market.routes:
+                by_route.setdefault(self.market.routes[data_type], []).append(data_type)
         return [
-            self._connection(settings, route, number, part)
+            self._connection(settings, route, number, part, contracts)
             for route, data_types in by_route.items()
             for number, part in enumerate(
                 _parts(
-                    subscriptions(self.market, instruments, data_types),
+                    subscriptions(self.market, instruments, data_types, settings.liquidations),
                     settings.streams_per_connection,
                 ),
                 1,
@@ -87,20 +96,28 @@ class BinanceVenue:
         ]
 
     def _connection(
-        self, settings: ExchangeSettings, route: str, number: int, streams: list[Subscription]
+        self,
+        settings: ExchangeSettings,
+        route: str,
+        number: int,
+        streams: list[Subscription],
+        contracts: Contracts,
     ) -> ConnectionPlan:
         base = (settings.websocket_url or self.market.websocket_url).rstrip("/")
 
         def make_protocol(
             continuity: Continuity, states: dict[str, StreamState]
         ) -> BinanceConnection:
-            return BinanceConnection(self.market, streams, settings.orderbook, continuity, states)
+            return BinanceConnection(
+                self.market, streams, settings.orderbook, continuity, states, contracts
+            )
 
+        symbols = [stream.instrument.symbol for stream in streams if stream.instrument is not None]
         return ConnectionPlan(
             name=f"{self.name}{route or '/stream'}-{number}",
             exchange=self.name,
             url=f"{base}{route}/stream",
-            symbols=tuple(dict.fromkeys(stream.instrument.symbol for stream in streams)),
+            symbols=tuple(dict.fromkeys(symbols)),
             streams=tuple(stream.stream for stream in streams),
             inbound_per_second=self.market.inbound_per_second,
             make_protocol=make_protocol,
@@ -116,19 +133,17 @@ class BinanceVenue:
         settings: ExchangeSettings,
         continuity: Continuity,
     ) -> StreamProtocol:
-        by_name = {
-            instrument.instrument_id.lower(): instrument for instrument in instruments.values()
-        }
-        # One stream of a kind per instrument, the best first: a second one tells the same
-        # again, in ids of its own.
-        trades = sorted(("trade", "aggTrade"), key=lambda kind: kind != self.market.trade_stream)
-        there = set(streams)
-        chosen = []
-        for symbol, instrument in by_name.items():
-            for is_book, kinds in ((True, ("depth@100ms", "depth")), (False, trades)):
-                names = [name for kind in kinds if (name := f"{symbol}@{kind}") in there]
-                chosen += [Subscription(name, instrument, is_book) for name in names[:1]]
-        return BinanceConnection(self.market, chosen, settings.orderbook, continuity, {})
+        listed = tuple(instruments.values())
+        chosen = recorded_subscriptions(self.market, listed, streams)
+        contracts = _contracts(settings, listed, instruments)
+        return BinanceConnection(self.market, chosen, settings.orderbook, continuity, {}, contracts)
+
+
+def _contracts(
+    settings: ExchangeSettings, instruments: Iterable[Instrument], listed: Mapping[str, Instrument]
+) -> Contracts:
+    hours = {each.instrument_id: each.funding_interval_hours for each in instruments}
+    return Contracts(listed, hours, settings.funding_repeat_seconds)
 
 
 def _parts(streams: list[Subscription], size: int) -> list[list[Subscription]]:

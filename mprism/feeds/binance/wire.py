@@ -60,6 +60,45 @@ class DepthEvent(Struct, tag_field="e", tag="depthUpdate", gc=False):
     previous_id: Id | None = field(name="pu", default=None)
 
 
+class MarkPriceEvent(Struct, tag_field="e", tag="markPriceUpdate", gc=False):
+    """`<symbol>@markPrice`: prices and the running funding rate.
+
+    Contracts without funding have `""` for the rate and 0 for its time.
+    """
+
+    symbol: str = field(name="s")
+    time: Milliseconds = field(name="E")
+    mark_price: str = field(name="p")
+    rate: str = field(name="r")
+    next_funding: Milliseconds = field(name="T")
+    index_price: str = field(name="i", default="")
+
+
+class ForceOrder(Struct, gc=False):
+    """The order of a liquidation. `z` of `q` is filled until now, at `ap` on average."""
+
+    symbol: str = field(name="s")
+    side: str = field(name="S")
+    quantity: str = field(name="q")
+    time: Milliseconds = field(name="T")
+    price: str = field(name="p", default="")
+    average_price: str = field(name="ap", default="")
+    filled_quantity: str = field(name="z", default="")
+    status: str = field(name="X", default="")
+
+
+class ForceOrderEvent(Struct, tag_field="e", tag="forceOrder", gc=False):
+    """`<symbol>@forceOrder` or `!forceOrder@arr`. `st` tells USD-M (1) from COIN-M (2)."""
+
+    order: ForceOrder = field(name="o")
+    margin_type: int | None = field(name="st", default=None)
+
+    @property
+    def symbol(self) -> str:
+        """The order's."""
+        return self.order.symbol
+
+
 class ServerShutdownEvent(Struct, tag_field="e", tag="serverShutdown", gc=False):
     """The server will close this connection."""
 
@@ -75,7 +114,15 @@ class Frame(Struct):
     """Any text frame of a combined socket: an event, or an answer to a request of ours."""
 
     stream: str | None = None
-    data: TradeEvent | AggregateTradeEvent | DepthEvent | ServerShutdownEvent | None = None
+    data: (
+        TradeEvent
+        | AggregateTradeEvent
+        | DepthEvent
+        | MarkPriceEvent
+        | ForceOrderEvent
+        | ServerShutdownEvent
+        | None
+    ) = None
     event: str | None = field(name="e", default=None)  # of a message that belongs to no stream
     id: int | str | None = None
     code: int | str | None = None
@@ -98,7 +145,9 @@ SERVER_SHUTDOWN = "serverShutdown"
 decode_frame = msgspec.json.Decoder(Frame).decode
 decode_snapshot = msgspec.json.Decoder(DepthSnapshot).decode
 
-_EVENTS = frozenset({"trade", "aggTrade", "depthUpdate", "serverShutdown"})
+_EVENTS = frozenset(
+    {"trade", "aggTrade", "depthUpdate", "markPriceUpdate", "forceOrder", "serverShutdown"}
+)
 
 
 def explain(frame: str, error: Exception, subscribed: Container[str]) -> Reject:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mprism.simulator.deribit.catalog import select
+from mprism.simulator.deribit.tickers import Channel
 from mprism.simulator.faults import Maintenance, ResetSequence
 from mprism.simulator.tape import Outcome
 from mprism.simulator.values import ValueTape
@@ -168,6 +169,17 @@ def test_aggregated_channels_repeat_the_newest_message_once_a_second() -> None:
         assert 5 <= len(slow) <= 7
         assert all(message in fast for message in slow)
         assert len(fast) > 2 * len(slow)
+
+
+def test_a_message_is_aggregated_once() -> None:
+    channel = Channel("ticker", BTC)
+    assert channel.opening(f"ticker.{BTC}.agg2") is None
+    assert list(channel.aggregate()) == []
+    channel.put({"n": 1}, [])
+    channel.put({"n": 2}, [])
+    (aggregate,) = channel.aggregate()
+    assert payload(aggregate).endswith(b'"data":{"n":2}}}')
+    assert list(channel.aggregate()) == []
 
 
 def test_volatility_comes_once_a_second_in_percent_points() -> None:

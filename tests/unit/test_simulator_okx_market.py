@@ -115,7 +115,8 @@ def test_liquidations_are_told_apart_and_match_their_records() -> None:
     positions = set()
     for stream, message in messages:
         for row in message["data"] if stream.startswith("liquidation-orders:") else ():
-            factor = Decimal(market.feeds[row["instId"]].listing.quantity_factor)
+            listing = market.feeds[row["instId"]].listing
+            factor = Decimal(listing.quantity_factor)
             times = [int(detail["ts"]) for detail in row["details"]]
             assert stream.endswith(row["instType"])
             assert len(times) == len(set(times))
@@ -127,6 +128,10 @@ def test_liquidations_are_told_apart_and_match_their_records() -> None:
                 assert Decimal(str(fields["quantity"])) == Decimal(detail["sz"]) * factor
                 position = "short" if detail["side"] == "buy" else "long"
                 assert fields["position_side"] == position
+                value = Decimal(detail["sz"]) * Decimal(listing.contract_value)
+                if listing.contract_type == "linear":
+                    value *= Decimal(detail["bkPx"])
+                assert Decimal(str(fields["notional_value"])) == value
                 assert detail["posSide"] in (position, "net")
     assert told > 60
     assert positions == {"long", "short", "net"}

@@ -29,7 +29,8 @@ def test_funding_rates_of_perpetual_contracts_and_x_perps() -> None:
     for row in every.values():
         assert abs(Decimal(row["fundingRate"])) <= Decimal(row["maxFundingRate"])
         assert "E" not in row["fundingRate"].upper()
-        assert (row["nextFundingRate"], row["impactValue"]) == ("", "")
+        assert row["impactValue"] == ""
+        assert (row["nextFundingRate"] == "") is ("-USD-" not in row["instId"])
         interval = int(row["nextFundingTime"]) - int(row["fundingTime"])
         assert interval == (4 if "XPERP" in row["instId"] else 8) * 3_600_000
         assert 0 < int(row["fundingTime"]) - int(row["ts"]) <= interval
@@ -49,7 +50,17 @@ def test_funding_is_settled_when_its_time_has_come() -> None:
     assert before["settFundingRate"] != last
     record = rate.tape[len(rate.tape) - 1]
     assert record.fields["next_funding_time"] == int(before["nextFundingTime"])
+    assert record.fields["funding_time"] == int(before["fundingTime"])
     assert record.fields["funding_interval_hours"] == 8
+
+
+def test_funding_has_an_estimate_where_one_is_told() -> None:
+    funding = open_market().funding
+    for symbol, rate in funding.items():
+        estimate = rate.tape[0].fields["estimated_funding_rate"]
+        assert (estimate or "") == rate.row["nextFundingRate"]
+        assert (estimate is not None) is (symbol == "BTC-USD-SWAP")
+        assert rate.tape[0].fields["current_funding_rate"] == rate.row["fundingRate"]
 
 
 @pytest.mark.parametrize("symbol", DEFAULT_SYMBOLS["derivatives"])
@@ -73,6 +84,8 @@ def test_open_interest_in_each_unit(symbol: str) -> None:
     assert float(price) == pytest.approx(float(api.data(_top(symbol))[0]["asks"][0][0]), rel=0.01)
     assert len(row["oi"].partition(".")[2]) > 8
     assert fields["open_interest_usd"] == row["oiUsd"]
+    in_dollars = "-USDT-" not in symbol
+    assert fields.get("open_interest_value") == (row["oiUsd"] if in_dollars else None)
     everything = api.data(f"public/open-interest?instType={listing.inst_type}")
     assert row in everything
     assert {other["instType"] for other in everything} == {listing.inst_type}

@@ -1,7 +1,8 @@
 """The channel `funding-rate` of one perpetual contract.
 
 The rate is an estimate for the settlement at `fundingTime` and changes every few seconds.
-The exchange says nothing of the settlement after that but its time.
+Of the settlement after that the exchange tells the time, and a rate for inverse contracts
+alone.
 """
 
 from collections.abc import Iterable
@@ -52,17 +53,23 @@ class FundingRate:
         change = self._random.randrange(-(10**11), 10**11)
         self._rate = max(-HIGHEST, min(HIGHEST, self._rate + change))
         rate = figure(scaled(self._rate, 16))
-        self.row = self._row(rate, now_ms)
+        inverse = self._listing.contract_type == "inverse"
+        estimate = figure(scaled(self._rate // 2, 16)) if inverse else None
+        self.row = self._row(rate, estimate, now_ms)
         self.tape.append(
             now_ms,
             {
                 "current_funding_rate": rate,
+                "estimated_funding_rate": estimate,
+                "funding_time": funding_ms - interval_ms,
                 "next_funding_time": funding_ms,
                 "funding_interval_hours": self.hours,
+                "mark_price": None,
+                "index_price": None,
             },
         )
 
-    def _row(self, rate: str, now_ms: int) -> dict[str, Any]:
+    def _row(self, rate: str, estimate: str | None, now_ms: int) -> dict[str, Any]:
         return {
             "formulaType": "noRate",
             "fundingRate": rate,
@@ -74,7 +81,7 @@ class FundingRate:
             "maxFundingRate": "0.00375",
             "method": "current_period",
             "minFundingRate": "-0.00375",
-            "nextFundingRate": "",
+            "nextFundingRate": estimate or "",
             "nextFundingTime": str(self._funding_ms + self.hours * HOUR_MS),
             "premium": figure(scaled(self._rate * 2 // 3, 16)),
             "settFundingRate": figure(scaled(self._settled, 16)),

@@ -60,14 +60,14 @@ class OpenInterest:
         contracts = scaled(self._hundredths * 10 ** (NOISE_DIGITS - 2) + noise, NOISE_DIGITS)
         row = self._row(contracts, now_us // 1_000)
         self.row = row
-        self.tape.append(
-            now_us // 1_000,
-            {
-                "open_interest": figure(published_quantity(self._listing, contracts)),
-                "open_interest_contracts": row["oi"],
-                "open_interest_usd": row["oiUsd"],
-            },
-        )
+        fields = {
+            "open_interest": figure(published_quantity(self._listing, contracts)),
+            "open_interest_contracts": row["oi"],
+            "open_interest_usd": row["oiUsd"],
+        }
+        if self._listing.instrument.quote == "USD":
+            fields["open_interest_value"] = row["oiUsd"]
+        self.tape.append(now_us // 1_000, fields)
 
     def _row(self, contracts: Decimal, now_ms: int) -> dict[str, Any]:
         listing, price = self._listing, middle(self._market)

@@ -7,13 +7,14 @@ of an instrument have the same time here, so that each can be told from the othe
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from random import Random
 from typing import Any
 
 from mprism.simulator.market import SymbolMarket
 from mprism.simulator.okx.catalog import InstType, Listing
-from mprism.simulator.okx.figures import figure, scaled
+from mprism.simulator.okx.figures import figure
 from mprism.simulator.okx.push import push
 from mprism.simulator.okx.source import published_quantity
 from mprism.simulator.tape import Outcome
@@ -80,19 +81,9 @@ class Liquidations:
             "sz": market.instrument.quantity.text(lots),
             "ts": str(self._time(inst_id, now_ms)),
         }
-        grid = market.instrument.quantity
-        size = published_quantity(listing, scaled(lots * grid.step, grid.digits))
+        fields = {"position_side": position, **_values(listing, detail)}
         tape = self.tapes[inst_id]
-        index = tape.append(
-            int(detail["ts"]),
-            {
-                "side": detail["side"],
-                "position_side": position,
-                "price": detail["bkPx"],
-                "quantity": figure(size),
-            },
-        )
-        return inst_id, detail, (tape, index)
+        return inst_id, detail, (tape, tape.append(int(detail["ts"]), fields))
 
     def _time(self, inst_id: str, now_ms: int) -> int:
         time_ms = now_ms - self._random.randrange(LATEST_MS)
@@ -127,3 +118,18 @@ class Liquidations:
             for inst_id, several in details.items()
         ]
         return push(self.stream, rows)
+
+
+def _values(listing: Listing, detail: _Detail) -> dict[str, str | None]:
+    """What a published message says of a liquidation, but for the position's side."""
+    contracts, price = Decimal(detail["sz"]), Decimal(detail["bkPx"])
+    inverse = listing.contract_type == "inverse"
+    worth = contracts * Decimal(listing.contract_value)
+    return {
+        "side": detail["side"],
+        "price": detail["bkPx"],
+        "average_price": None,
+        "quantity": figure(published_quantity(listing, contracts)),
+        "filled_quantity": None,
+        "notional_value": figure(worth if inverse else worth * price),
+    }

@@ -29,7 +29,8 @@ class WeightBudget:
     window_seconds: float = 60.0
     used: int = 0
     resume_at: float = 0.0
-    _window: int = -1
+    _begins: float = 0.0  # the running window
+    _ends: float = 0.0
 
     def delay(self, weight: int, now: float, reserve: float = 0.0) -> float:
         """Seconds to wait before a request of `weight`; 0 to send it now.
@@ -40,7 +41,7 @@ class WeightBudget:
         self._turn(now)
         wait = max(0.0, self.resume_at - now)
         if self.used and self.used + weight > self.limit * self.share * (1.0 - reserve):
-            wait = max(wait, (self._window + 1) * self.window_seconds - now)
+            wait = max(wait, self._ends - now)
         return wait
 
     def spend(self, weight: int, now: float) -> None:
@@ -58,9 +59,11 @@ class WeightBudget:
         self.resume_at = max(self.resume_at, now + seconds)
 
     def _turn(self, now: float) -> None:
-        window = int(now // self.window_seconds)
-        if window != self._window:
-            self._window, self.used = window, 0
+        # Also when the clock was set back.
+        if not self._begins <= now < self._ends:
+            self._begins = now // self.window_seconds * self.window_seconds
+            self._ends = self._begins + self.window_seconds
+            self.used = 0
 
 
 class Budgets:

@@ -1,19 +1,10 @@
-"""Our share of an exchange's weight per minute, and the waits that it imposes."""
+"""Our share of what an exchange grants an address, pool by pool, and the waits that it imposes."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mprism.feeds.errors import (
-    LONGEST_RETRY_AFTER_SECONDS,
-    MISSING_RETRY_AFTER_SECONDS,
-    FeedError,
-    NetworkFault,
-    Refused,
-    Throttled,
-    failure_of_status,
-)
-from mprism.feeds.weight import WeightBudget
+from mprism.feeds.weight import Budgets, Limit, WeightBudget
 
 MINUTE = 1_700_000_040.0  # begins a minute
 assert MINUTE % 60 == 0
@@ -99,49 +90,112 @@ def test_no_minute_spends_more_than_our_share_unless_one_request_does(
         assert sum(weights) <= limit * share or len(weights) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (200, None),
-        (304, None),
-        (399, None),
-        (400, NetworkFault),
-        (401, Refused),
-        (403, Refused),
-        (404, NetworkFault),
-        (418, Throttled),
-        (429, Throttled),
-        (451, Refused),
-        (500, NetworkFault),
-        (503, NetworkFault),
-    ],
-)
-def test_every_status_has_its_class_of_failure(status: int, kind: type[FeedError] | None) -> None:
-    failure = failure_of_status(status, "GET /depth", None, now=0.0)
-    assert type(failure) is (kind or type(None))
-    if failure is not None:
-        assert str(failure) == f"GET /depth: HTTP {status}"
+def test_a_window_is_as_long_as_the_exchange_says() -> None:
+    budget = WeightBudget(limit=4, share=0.5, window_seconds=2.0)
+    budget.spend(2, MINUTE + 0.5)
+    assert budget.delay(1, MINUTE + 0.5) == 1.5
+    assert budget.delay(1, MINUTE + 2) == 0
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("7", 7.0),
-        ("0", 0.0),
-        ("-3", 0.0),
-        ("259200", 259_200.0),
-        (None, MISSING_RETRY_AFTER_SECONDS),
-        ("", MISSING_RETRY_AFTER_SECONDS),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", 680.0),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("in a while", MISSING_RETRY_AFTER_SECONDS),
-        # Milliseconds, say, or the end of the ban in place of its length.
-        ("1795348855830", LONGEST_RETRY_AFTER_SECONDS),
-        ("inf", MISSING_RETRY_AFTER_SECONDS),
-        ("nan", MISSING_RETRY_AFTER_SECONDS),
-    ],
-)
-def test_the_exchange_says_how_long_to_wait(header: str | None, seconds: float) -> None:
-    failure = failure_of_status(429, "GET /depth", header, now=1_792_567_000.0)
-    assert isinstance(failure, Throttled)
-    assert failure.retry_after_seconds == seconds
+def test_a_clock_that_is_set_back_blocks_nothing() -> None:
+    budget = WeightBudget(limit=100, share=0.5)
+    budget.spend(50, MINUTE)
+    assert budget.delay(1, MINUTE - 3_600) == 0
+
+
+def test_a_reserve_is_left_to_others() -> None:
+    budget = WeightBudget(limit=100, share=0.5)
+    budget.spend(20, MINUTE + 10)
+    # 30 of 50 are for who leaves a reserve of 0.4.
+    assert budget.delay(10, MINUTE + 10, reserve=0.4) == 0
+    assert budget.delay(11, MINUTE + 10, reserve=0.4) == 50
+    assert budget.delay(11, MINUTE + 10) == 0
+    budget.spend(30, MINUTE + 10)
+    assert budget.delay(1, MINUTE + 10) == 50
+
+
+def test_a_request_above_what_a_reserve_leaves_gets_a_window_of_its_own() -> None:
+    budget = WeightBudget(limit=100, share=0.5)
+    assert budget.delay(40, MINUTE, reserve=0.4) == 0
+    budget.spend(1, MINUTE)
+    assert budget.delay(40, MINUTE, reserve=0.4) == 60
+
+
+def budgets() -> Budgets:
+    return Budgets({"weight": Limit(100), "books": Limit(4, 2.0)}, share=0.5)
+
+
+def test_each_pool_has_its_own_limit() -> None:
+    both = budgets()
+    assert both.of("weight") is both.of("weight")
+    both.of("weight").spend(50, MINUTE)
+    assert both.of("weight").delay(1, MINUTE) == 60
+    assert both.of("books").delay(2, MINUTE) == 0
+    both.of("books").spend(2, MINUTE)
+    assert both.of("books").delay(1, MINUTE) == 2
+
+
+def test_a_pool_of_a_name_and_a_key_has_the_limit_of_the_name() -> None:
+    both = budgets()
+    both.of("books:BTC").spend(2, MINUTE)
+    assert both.of("books:BTC").delay(1, MINUTE) == 2
+    assert both.of("books:ETH").delay(2, MINUTE) == 0
+    assert both.of("books:a:b").delay(2, MINUTE) == 0
+
+
+@pytest.mark.parametrize("pool", ["orders", "", "order:BTC", "weigh"])
+def test_a_pool_that_the_exchange_does_not_have_is_a_bug(pool: str) -> None:
+    with pytest.raises(KeyError):
+        budgets().of(pool)
+
+
+def test_a_ban_is_for_every_pool_also_those_that_come_later() -> None:
+    both = budgets()
+    early = both.of("weight")
+    both.ban(100, MINUTE)
+    assert [each.delay(1, MINUTE + 40) for each in (early, both.of("books:BTC"))] == [60, 60]
+    # A shorter one never cuts a longer one.
+    both.ban(5, MINUTE + 40)
+    assert [each.delay(1, MINUTE + 40) for each in (early, both.of("books"))] == [60, 60]
+    assert [both.of(pool).delay(1, MINUTE + 100) for pool in ("weight", "books")] == [0, 0]
+
+
+def test_a_pause_is_for_its_pool_alone() -> None:
+    both = budgets()
+    both.of("books:BTC").pause(30, MINUTE)
+    assert both.of("books:BTC").delay(1, MINUTE) == 30
+    assert [both.of(pool).delay(1, MINUTE) for pool in ("books:ETH", "books", "weight")] == [0] * 3
+
+
+def test_a_limit_that_the_exchange_tells_is_for_all_budgets_of_its_pool() -> None:
+    both = budgets()
+    used, fresh = both.of("books:BTC"), both.of("weight")
+    used.spend(2, MINUTE)
+    both.set_limit("books", Limit(20, 10.0))
+    assert (used.limit, used.window_seconds) == (20, 10.0)
+    # What is used up stays, to the end of the window that it was used in.
+    assert used.delay(8, MINUTE) == 0
+    assert used.delay(9, MINUTE) == 2
+    assert used.delay(9, MINUTE + 2) == 0
+    used.spend(9, MINUTE + 2)
+    assert used.delay(2, MINUTE + 2) == 8
+    # And so does what is imposed.
+    used.pause(30, MINUTE)
+    both.set_limit("books", Limit(40, 10.0))
+    assert used.delay(1, MINUTE + 10) == 20
+    assert (both.of("books:ETH").limit, both.of("books:ETH").window_seconds) == (40, 10.0)
+    assert (fresh.limit, fresh.window_seconds) == (100, 60.0)
+
+
+def test_a_lower_limit_holds_at_once() -> None:
+    both = budgets()
+    both.of("weight").spend(20, MINUTE + 1)
+    assert both.of("weight").delay(1, MINUTE + 1) == 0
+    both.set_limit("weight", Limit(40))
+    assert both.of("weight").delay(1, MINUTE + 1) == 59
+
+
+def test_a_pool_that_the_exchange_tells_of_first_is_there() -> None:
+    both = budgets()
+    both.set_limit("orders", Limit(2, 1.0))
+    assert both.of("orders:BTC").limit == 2

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from mprism.feeds.binance.connection import BinanceConnection
+from mprism.feeds.binance.funding import Contracts
 from mprism.feeds.binance.market import SPOT, USDM, Market
-from mprism.feeds.binance.streams import subscriptions
+from mprism.feeds.binance.streams import Subscription, subscriptions
 from mprism.feeds.binance.wire import DepthEvent, DepthSnapshot
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import (
@@ -21,7 +22,7 @@ from mprism.feeds.protocol import (
     Replace,
     Send,
 )
-from mprism.schema import Level, OrderBook, Trade
+from mprism.schema import Event, Level, OrderBook
 from mprism.settings import OrderBookSettings
 from mprism.state import StreamState
 
@@ -38,6 +39,8 @@ REASONS = {
     "unknown answer",
     "error answer",
     "not subscribed",
+    "malformed value",
+    "unknown value",
 }
 """Every reason for which a frame or an answer is rejected."""
 
@@ -139,8 +142,8 @@ def _told(action: Action) -> str:
             return f"s{action.last_update_id}"
         case OrderBook():
             return f"u{action.prev_update_id}>{action.last_update_id}"
-        case Trade():
-            return f"trade {action.trade_id}"
+        case Event():
+            return f"{action.data_type} {action.key()}"
         case Fetch():
             return f"fetch {action.attempt}"
         case BookState():
@@ -155,23 +158,27 @@ def _told(action: Action) -> str:
 
 
 class Socket:
-    """A connection with the streams of both data types of two instruments, already asked for."""
+    """A connection with streams of two instruments, already asked for: books and trades."""
 
     def __init__(
         self,
         market: Market,
         settings: OrderBookSettings | None = None,
         continuity: Continuity | None = None,
+        *,
+        streams: Sequence[Subscription] | None = None,
+        contracts: Contracts | None = None,
     ) -> None:
         self.market = market
         self.states: dict[str, StreamState] = {}
         self.continuity = Continuity() if continuity is None else continuity
         self.connection = BinanceConnection(
             market,
-            subscriptions(market, INSTRUMENTS[market.exchange], ("orderbook", "trade")),
+            streams or subscriptions(market, INSTRUMENTS[market.exchange], ("orderbook", "trade")),
             settings or OrderBookSettings(),
             self.continuity,
             self.states,
+            contracts,
         )
         self.opening = list(self.connection.open())
 

@@ -51,10 +51,11 @@ class ForceOrders:
 
 
 def _normalised(order: ForceOrder, instrument: Instrument, recv_ns: int) -> Liquidation:
-    if amount_if_any(order.quantity) is None:
+    wanted = amount_if_any(order.quantity)
+    if wanted is None:
         raise MalformedNumber(f"quantity {order.quantity!r}")
     side, position_side = _SIDES[order.side]
-    quantity = instrument.quantity(order.quantity)
+    quantity = instrument.quantity(wanted)
     filled = instrument.quantity(amount(order.filled_quantity)) if order.filled_quantity else None
     price, average_price = amount_if_any(order.price), amount_if_any(order.average_price)
     return Liquidation(

@@ -20,6 +20,7 @@ DOCUMENTS = (
 )
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BETWEEN_CELLS = re.compile(r"(?<=\s)\|(?=\s)")
 _SPAN = re.compile(r"`([^`\n]+)`")
 
 
@@ -49,8 +50,7 @@ class Document:
             if not line.startswith("|"):
                 head = None
                 continue
-            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-            cells = [cell.strip("| ") for cell in cells]
+            cells = [cell.strip() for cell in _BETWEEN_CELLS.split(line.strip()[1:-1])]
             if head is None:
                 head = cells
             elif head[0] == first and not set(line) <= set("|- "):

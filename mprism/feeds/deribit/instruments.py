@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from mprism.feeds.decimals import decimal_of, from_json
-from mprism.feeds.decoding import UNDECODABLE, Milliseconds
+from mprism.feeds.decoding import UNDECODABLE
 from mprism.feeds.deribit.channels import EXCHANGE
 from mprism.feeds.deribit.wire import Answer
 from mprism.feeds.errors import NetworkFault
@@ -30,7 +30,7 @@ class Listed(Struct):
     instrument_type: Literal["reversed", "linear"]
     settlement_period: str
     contract_size: Raw
-    expiration_timestamp: Milliseconds
+    expiration_timestamp: int  # ms; of a perpetual far beyond what nanoseconds hold
     is_active: bool = True
     state: str = "open"
 

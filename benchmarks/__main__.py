@@ -13,7 +13,7 @@ from benchmarks.run import run
 from mprism.logs import configure_logging
 from mprism.settings import LoggingSettings
 
-PARTS = ("steps", *STAGES, "paced")
+PARTS = ("steps", "normalise", *STAGES, "paced")
 
 
 @click.command()
@@ -44,7 +44,7 @@ PARTS = ("steps", *STAGES, "paced")
     help="Write all figures to this file.",
 )
 def main(frames: int, rounds: int, only: tuple[str, ...], file: Path | None) -> None:
-    """Measure the way of a message. Fails when something was lost, never because it was slow."""
+    """Measure the way of a message. Fails when something is lost or wrong, never when slow."""
     configure_logging(LoggingSettings(level="ERROR"))
     try:
         report = run(frames, rounds, frozenset(only or PARTS), click.echo)

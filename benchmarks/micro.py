@@ -7,14 +7,13 @@ from typing import TypeVar
 import msgspec
 
 from benchmarks.laps import Frame, Json, Laps
-from mprism.feeds.binance.connection import BinanceConnection, Subscription
-from mprism.feeds.binance.market import USDM
+from mprism.feeds.binance.venue import BINANCE_DERIVATIVES
 from mprism.feeds.book import OrderBook
 from mprism.feeds.instrument import Instrument
-from mprism.feeds.protocol import Action, Continuity
+from mprism.feeds.protocol import Action, Continuity, Fetch, StreamProtocol
 from mprism.schema import Event, Level, MessageEncoder
 from mprism.schema import OrderBook as OrderBookEvent
-from mprism.settings import OrderBookSettings
+from mprism.settings import ExchangeSettings, OrderBookSettings
 
 T = TypeVar("T")
 
@@ -128,20 +127,21 @@ def _whole_update() -> float:
 
 def connection(
     snapshots: dict[str, Json], streams: Iterable[str], settings: OrderBookSettings
-) -> BinanceConnection:
-    """A connection that is subscribed and has its snapshots."""
-    subscriptions = []
-    for stream in streams:
-        symbol = stream.partition("@")[0].upper()
-        instrument = Instrument("binance_derivatives", "perpetual", symbol, symbol)
-        subscriptions.append(Subscription(stream, instrument, "@depth" in stream))
-    connection = BinanceConnection(USDM, subscriptions, settings, Continuity(), {})
+) -> StreamProtocol:
+    """A USD-M connection that is subscribed and has its snapshots."""
+    names = list(streams)
+    symbols = dict.fromkeys(name.partition("@")[0].upper() for name in names)
+    instruments = {
+        symbol: Instrument("binance_derivatives", "perpetual", symbol, symbol) for symbol in symbols
+    }
+    connection = BINANCE_DERIVATIVES.recorded(
+        names, instruments, ExchangeSettings(orderbook=settings), Continuity()
+    )
     list(connection.open())
-    list(connection.receive('{"result":null,"id":1}', 1))
-    for subscription in subscriptions:
-        if subscription.is_book:
-            symbol = subscription.instrument.instrument_id
-            list(connection.snapshot(symbol, msgspec.json.encode(snapshots[symbol]), 1))
+    for action in list(connection.receive('{"result":null,"id":1}', 1)):
+        if isinstance(action, Fetch):
+            snapshot = snapshots[str(action.request.parameters["symbol"])]
+            list(connection.fetched(action.key, msgspec.json.encode(snapshot), 1))
     return connection
 
 

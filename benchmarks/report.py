@@ -1,7 +1,9 @@
 """The figures in words, and against the targets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
+from benchmarks.costs import Cost
 from benchmarks.measurement import Measurement
 from benchmarks.micro import BOOK_UPDATE, WHOLE_UPDATE
 from benchmarks.run import Report
@@ -25,6 +27,9 @@ def lines(report: Report) -> Iterator[str]:
         yield "one step, us"
         for name, us in report.steps_us.items():
             yield f"{us:10.2f}  {name}"
+    for exchange, costs in groupby(report.costs, lambda cost: cost.exchange):
+        yield ""
+        yield from _costs(exchange, costs)
     if report.stages:
         yield ""
         yield from _stages(report)
@@ -36,6 +41,16 @@ def lines(report: Report) -> Iterator[str]:
         yield _delivery(name, measurement)
     yield ""
     yield from _verdicts(report)
+
+
+def _costs(exchange: str, costs: Iterable[Cost]) -> Iterator[str]:
+    yield f"{'messages':>8}{'characters':>12}{'us each':>10}{'us an event':>13}  {exchange}"
+    for cost in costs:
+        event = "" if cost.us_per_event is None else f"{cost.us_per_event:.1f}"
+        yield (
+            f"{cost.messages:>8,}{cost.characters:>12,.0f}{cost.us:>10.1f}{event:>13}"
+            f"  {cost.carrier}: {cost.kind}"
+        )
 
 
 def _stages(report: Report) -> Iterator[str]:

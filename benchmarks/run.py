@@ -8,6 +8,8 @@ from tempfile import TemporaryDirectory
 
 import trio
 
+from benchmarks import normalise
+from benchmarks.costs import Cost
 from benchmarks.laps import Laps
 from benchmarks.measurement import STAGES, Measurement, Stage
 from benchmarks.micro import microseconds
@@ -52,6 +54,8 @@ class Report:
     frame_bytes: float
     pinned: bool
     steps_us: dict[str, float] = field(default_factory=dict)
+    costs: list[Cost] = field(default_factory=list)  # of messages, by exchange and kind
+    misread: list[str] = field(default_factory=list)  # why there are none of an exchange
     stages: dict[Stage, list[Measurement]] = field(default_factory=dict)  # one each round
     paced: Measurement | None = None
     stored: list[Stored] = field(default_factory=list)
@@ -59,7 +63,7 @@ class Report:
     @property
     def losses(self) -> list[str]:
         """Why the run fails, in words; empty when nothing was lost or wrong."""
-        found = []
+        found = [f"normalise: {problem}" for problem in self.misread]
         measured = [measurement for rounds in self.stages.values() for measurement in rounds]
         measured += [self.paced] if self.paced else []
         for measurement in measured:
@@ -74,7 +78,7 @@ class Report:
 
 
 def run(frames: int, rounds: int, only: frozenset[str], tell: Tell) -> Report:
-    """Measure what `only` names: `steps`, stages by their names, `paced`."""
+    """Measure what `only` names: `steps`, `normalise`, stages by their names, `paced`."""
     source = load_source()
     tell(f"frames: {source.description}")
     laps = Laps(source)
@@ -85,6 +89,9 @@ def run(frames: int, rounds: int, only: frozenset[str], tell: Tell) -> Report:
     report = Report(source.description, size, bool(cores))
     if "steps" in only:
         report.steps_us = microseconds(laps)
+    if "normalise" in only:
+        tell("messages of each exchange, in memory")
+        report.costs, report.misread = normalise.measure()
     if cores:
         os.sched_setaffinity(0, available[1:])
     trio.run(_measure, laps, frames, rounds, only, cores, report, tell)

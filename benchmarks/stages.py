@@ -21,8 +21,9 @@ import trio_websocket
 from benchmarks.measurement import Measurement, Meter, Order, Stage
 from mprism.feeds.feed import Feed
 from mprism.feeds.transport import open_websocket
+from mprism.feeds.venue import ConnectionPlan
 from mprism.logs import configure_logging
-from mprism.nursery.exchange import run_exchange
+from mprism.nursery.exchange import Hosts, run_exchange
 from mprism.nursery.root import run_collector
 from mprism.schema import Event, MessageEncoder
 from mprism.settings import (
@@ -112,7 +113,7 @@ async def _feeds(order: Order) -> Measurement:
     """The collector's feeds without what comes after them."""
     state = CollectorState("", {})
     settings = _settings(order)
-    feeds: dict[str, Feed] = {}
+    feeds: dict[str, Feed[ConnectionPlan]] = {}
     meter = Meter(order)
     before = len(order.connections) + order.lead_in
 
@@ -128,6 +129,7 @@ async def _feeds(order: Order) -> Measurement:
             _Nowhere(encode=order.stage == "encode"),
             feeds,
             trio.Event(),
+            Hosts(),
         )
         await meter.measure(lambda: _books_live(order, state), frames, order.frames)
         nursery.cancel_scope.cancel()

@@ -15,6 +15,9 @@ from mprism.schema import Event, Trade, rfc3339
 from mprism.settings import BackoffSettings, ExchangeSettings
 from mprism.state import FeedState, StreamState
 
+Timed = Sequence[tuple[float, list[Frame]]]
+"""Lists of frames, each with the seconds after opening when it arrives."""
+
 
 def trade(trade_id: int) -> Trade:
     return Trade(
@@ -70,7 +73,7 @@ class ScriptedProtocol:
 class ScriptedConnection:
     """Hands over lists of frames at their times (seconds after opening), then ends or waits."""
 
-    def __init__(self, frames: Sequence[tuple[float, list[Frame]]], ends: bool = True) -> None:
+    def __init__(self, frames: Timed, ends: bool = True) -> None:
         self.oversized = 0
         self.sent: list[tuple[float, str]] = []
         self._frames = list(frames)
@@ -90,6 +93,7 @@ class ScriptedConnection:
         return frames, 1
 
     async def send(self, frame: str) -> None:
+        await trio.lowlevel.checkpoint()
         self.sent.append((trio.current_time(), frame))
 
 

@@ -1,84 +1,25 @@
-"""One connection's life at exact virtual times: pace, limits, snapshots, order."""
+"""One connection's life at exact virtual times: events, their order, snapshots, its end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from mprism.feeds.errors import FeedError, NetworkFault, Refused, Throttled
-from mprism.feeds.feed import Feed
 from mprism.feeds.protocol import (
     Action,
     BookState,
-    Continuity,
     Fetch,
     Gap,
     Reject,
     Replace,
     Request,
-    Send,
 )
-from mprism.feeds.session import Session
-from mprism.feeds.venue import ConnectionPlan
 from mprism.schema import Event
 
-from .scripted import (
-    Recorded,
-    ScriptedConnection,
-    ScriptedProtocol,
-    ScriptedRest,
-    make_feed,
-    trade,
-)
-
-
-class Bench:
-    """A session with everything scripted."""
-
-    def __init__(
-        self,
-        frames: Sequence[tuple[float, list[str | bytes | bytearray]]] = (),
-        *,
-        script: dict[str, Sequence[Action]] | None = None,
-        opening: Sequence[Action] = (),
-        answers: Sequence[bytes | FeedError] = (),
-        ends: bool = True,
-    ) -> None:
-        self.sink = Recorded()
-        self.connection = ScriptedConnection(frames, ends)
-        self.rest = ScriptedRest(*answers)
-        self._script = script or {}
-        self._opening = opening
-        self.protocols: list[ScriptedProtocol] = []
-        self.feed: Feed[ConnectionPlan] = make_feed(self.sink, self._protocol)
-
-    def _protocol(self, continuity: Continuity) -> ScriptedProtocol:
-        self.protocols.append(ScriptedProtocol(continuity, self._script, self._opening))
-        return self.protocols[-1]
-
-    async def run(self) -> None:
-        self.connection.open()
-        await Session(self.feed, self.connection, self.rest, lambda n: 2.0**n).run()
-
-    async def ends_with(self, text: str) -> None:
-        with pytest.RaisesGroup(pytest.RaisesExc(NetworkFault, match=text), flatten_subgroups=True):
-            await self.run()
-
-
-async def test_frames_are_sent_at_the_exchange_pace(autojump_clock: MockClock) -> None:
-    bench = Bench([(3, [])], opening=[Send("a"), Send("b"), Send("c")])
-    await bench.ends_with("1006")
-    assert bench.connection.sent == [(0, "a"), (0.25, "b"), (0.5, "c")]  # 4 a second
-
-
-async def test_streams_must_be_acknowledged_in_time(autojump_clock: MockClock) -> None:
-    bench = Bench(opening=[Send("a")], ends=False)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(bench.ends_with, "2 streams not acknowledged after 5 s, among them x")
-        await trio.testing.wait_all_tasks_blocked()
-        bench.protocols[0].unacknowledged += ["x", "y"]
-    assert trio.current_time() == 5.25
+from .bench import Bench
+from .scripted import Recorded, ScriptedConnection, ScriptedProtocol, make_feed, trade
 
 
 async def test_events_leave_in_order_and_the_rest_is_noted(autojump_clock: MockClock) -> None:
@@ -116,6 +57,7 @@ async def test_a_snapshot_is_asked_for_until_it_comes(autojump_clock: MockClock)
         answers=[NetworkFault("500"), Throttled("429", 9.0), b"body"],
     )
     await bench.ends_with("1006")
+    assert bench.rest.reserves == [0, 0, 0]  # the reserve is there for snapshots
     # Retries after 1 and 2 s; the pause after 429 is the REST client's own.
     assert [at for at, _ in bench.rest.requests] == [0, 1, 3]
     assert bench.protocols[0].answers == [("BTCUSDT", b"body")]

@@ -249,6 +249,15 @@ def test_a_book_out_of_sequence_is_given_up_and_asked_for_anew() -> None:
     assert live == BookState("BTC-USD", True, "in sequence")
 
 
+def test_a_book_goes_on_even_if_its_end_was_never_confirmed() -> None:
+    socket = Socket()
+    socket.push(BOOK, book_change(150, 200))
+    _, subscribe = sent(socket.connection.resubscribe(BOOK, RECV_NS))
+    socket.frame(answer(subscribe["id"], result=[BOOK]))
+    live, _ = socket.push(BOOK, book_snapshot(400))
+    assert live == BookState("BTC-USD", True, "in sequence")
+
+
 def test_a_snapshot_that_never_comes_is_asked_for_again() -> None:
     socket = Socket()
     *_, first = socket.push(BOOK, book_change(150, 200))

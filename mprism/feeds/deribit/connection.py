@@ -161,6 +161,9 @@ class DeribitConnection:
         if channel := self._channels.get(name):
             channel.stream.state.acknowledged = True
             channel.stream.state.refused = None
+        if book := self._books.get(name):
+            # If a book was given up before, it is given up by now, even if that was not answered.
+            book.unsubscribed()
 
     def _leave_out(self, name: str) -> Iterator[Action]:
         yield Reject("subscription refused", f"{name}: {_LEFT_OUT}")

@@ -173,4 +173,8 @@ def _percent(first: str, high: str, low: str, last: str) -> _Prices:
     """The prices of a candle in percent points: the documents have fractions, too."""
     if decimal_of(high) >= _FRACTIONS_BELOW:
         return first, high, low, last
-    return product(first, "100"), product(high, "100"), product(low, "100"), product(last, "100")
+    return _hundredfold(first), _hundredfold(high), _hundredfold(low), _hundredfold(last)
+
+
+def _hundredfold(fraction: str) -> str:
+    return product(fraction, "1e2")  # with the digits that it has, and no zeros behind them

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 
 from mprism.simulator import Outcome, okx_faults, open_okx
 from mprism.simulator.faults import (
@@ -182,9 +183,10 @@ async def test_requests_are_limited_by_the_hour_and_pings_are_not() -> None:
 
 
 async def test_an_idle_connection_is_closed_and_pings_keep_it() -> None:
-    rules = replace(RULES, idle_timeout=0.3, ping_interval=0.05)
+    rules = replace(RULES, idle_timeout=0.3, ping_interval=0.05, inbound_per_second=100_000)
     async with open_okx("spot", rate=0, rules=rules) as sim, connect_okx(sim) as client:
-        for _ in range(3):
+        begun = trio.current_time()
+        while trio.current_time() < begun + 0.6:
             assert await client.read_all() == []
         messages, code = await client.client.read_until_closed()
         assert (messages, code) == ([], 4004)

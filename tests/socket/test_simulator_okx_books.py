@@ -117,7 +117,7 @@ async def test_after_maintenance_ids_go_on_from_smaller_ones() -> None:
 
 async def test_the_snapshot_can_be_missing_and_rest_gives_the_book_instead() -> None:
     async with (
-        open_okx("spot", rate=0) as sim,
+        open_okx("spot", rate=0, start_ms=1_800_000_000_000) as sim,
         connect_okx(sim) as client,
         httpx.AsyncClient(base_url=sim.rest_url) as rest,
     ):

@@ -137,6 +137,18 @@ def test_liquidations_are_told_apart_and_match_their_records() -> None:
     assert positions == {"long", "short", "net"}
 
 
+def test_no_two_liquidations_of_an_instrument_have_the_same_time() -> None:
+    market = open_market("derivatives", rate=0)
+    (source,) = (
+        s for s in market.sources if "liquidation-orders:SWAP" in getattr(s, "openings", "")
+    )
+    for second in range(7_200):
+        list(source.due(START_US + second * SECOND))
+    for tape in source.values:
+        times = [record.time_ms for record in tape.records()]
+        assert len(times) == len(set(times)) > 3_000
+
+
 def test_ids_of_all_books_go_on_from_smaller_ones_and_are_found() -> None:
     market = open_market("derivatives")
     truth = market.truth()

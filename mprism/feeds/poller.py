@@ -56,7 +56,7 @@ class Poller:
             answered += 1
             more = await self._perform(actions)
             follow_ups += len(more)
-            if follow_ups > _MOST_PAGES:
+            if more and follow_ups > _MOST_PAGES:
                 self._feed.note(Reject("too many pages", wanted.key), self._clock_ns())
                 more = []
             waiting.extendleft(reversed(more))

@@ -42,7 +42,7 @@ async def run_poll(
                     pace.slower()
                 await pause_after(failure, state, backoff, settings.refused_seconds)
             else:
-                pace.faster()
                 await trio.sleep(pace.next_at(clock()) - clock())
+                pace.faster()
     finally:
         state.enter(FeedStatus.STOPPED)

@@ -18,7 +18,7 @@ UNKNOWN = "unknown value"
 def amount(text: str) -> str:
     """`text`, known to be a number that is not below zero. Raises MalformedNumber."""
     number = checked(text)
-    if decimal_of(number) < 0:
+    if decimal_of(number).is_signed():
         raise MalformedNumber(f"below zero: {text!r}")
     return number
 

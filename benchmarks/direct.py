@@ -68,7 +68,7 @@ class _Feed:
         simulator: AnySimulator,
         costs: Costs,
     ) -> None:
-        self.name = name
+        self.name = name.partition("/")[2]  # without the exchange, which the costs name
         self._fetched = fetched
         self._simulator = simulator
         self._costs = costs
@@ -120,7 +120,7 @@ class DirectConnection(_Feed):
         url = urlsplit(plan.url)
         admitted = simulator.admit(f"{url.path}?{url.query}" if url.query else url.path)
         if isinstance(admitted, Refusal):
-            raise Misread(f"{plan.name}: {plan.url} was answered {admitted.status}")
+            raise Misread(f"{self.name}: {plan.url} was answered {admitted.status}")
         self._session = admitted
         self._books: dict[str, BookState] = {}
         self._delivered: frozenset[str] = frozenset()

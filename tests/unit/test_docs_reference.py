@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mprism.cli import main
 from mprism.configuration import VARIABLES
 from mprism.configuration.loading import CollectorFile
+from mprism.feeds.binance.values import MALFORMED, UNKNOWN
 from mprism.feeds.errors import FeedError
 from mprism.feeds.protocol import NOT_SUBSCRIBED
 from mprism.http.app import PATHS
@@ -21,7 +22,7 @@ from mprism.http.health import Health, Liveness, Readiness
 from mprism.http.metrics import MetricsPage
 from mprism.http.status import StatusPage
 from mprism.nursery import outbox
-from mprism.settings import ExchangeSettings, LoggingSettings
+from mprism.settings import DEFAULTS, ExchangeSettings, LoggingSettings
 from mprism.state import BrokerStatus, FeedStatus, Phase
 from tests.unit.documents import calls, document, options_of, spans
 from tests.unit.http_states import running_world, said
@@ -43,6 +44,8 @@ def allowed(kind: Any) -> str | None:
     match kind:
         case inspect.IntType() | inspect.FloatType():
             low = f"above {kind.gt}" if kind.gt is not None else f"{kind.ge}"
+            if kind.lt is not None:
+                return f"{low} to below {kind.lt}"
             if kind.le is None:
                 return f"from {low}"
             return f"{low}, to {kind.le}" if kind.gt is not None else f"{low} to {kind.le}"
@@ -89,6 +92,14 @@ def test_every_setting_has_its_default_and_its_bounds() -> None:
         assert told[key]["allowed"], key
         if bounds is not None:
             assert in_parts(told[key]["allowed"]) == in_parts(bounds), key
+
+
+def test_every_exchange_with_symbols_of_its_own() -> None:
+    rows = document("docs/configuration.md").rows("key")
+    told = next(row["meaning"] for row in rows if row["key"] == "`symbols`")
+    for name, settings in DEFAULTS.items():
+        if settings.symbols != ExchangeSettings().symbols:
+            assert f"`{name}` the default is `{'`, `'.join(settings.symbols)}`" in told
 
 
 def test_every_variable_and_every_option() -> None:
@@ -169,9 +180,11 @@ def test_every_log_line_with_its_level_and_fields() -> None:
 
 def test_every_reason_to_reject_a_frame() -> None:
     reasons = {
-        call.args[0].value for _, call in calls("Reject") if isinstance(call.args[0], ast.Constant)
+        call.args[0].value
+        for _, call in calls("Reject", "Unreadable", "UnreadableError")
+        if isinstance(call.args[0], ast.Constant)
     }
-    reasons |= {NOT_SUBSCRIBED}
+    reasons |= {NOT_SUBSCRIBED, MALFORMED, UNKNOWN}
     reasons |= {f"snapshot failed: {kind.__name__}" for kind in FeedError.__subclasses__()}
     page = document("docs/operations.md").section("Rejected frames")
     assert set(page.column("reason")) == reasons

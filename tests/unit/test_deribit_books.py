@@ -128,6 +128,8 @@ def test_a_repeated_change_is_a_duplicate() -> None:
         '[["new",1.0,null]]',
         '[["new",1e99,2.0]]',
         '[["delete",[1],2.0]]',
+        '[["delete",1.0,{}]]',
+        '[["delete",1.0,-1.5]]',
         '{"new":1}',
         "7",
     ],

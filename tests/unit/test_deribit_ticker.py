@@ -1,5 +1,6 @@
 """Funding rates and open interest of Deribit's tickers."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mprism.feeds.deribit.channels import recorded_subscriptions
 from mprism.feeds.deribit.connection import DeribitConnection
 from mprism.feeds.deribit.liquidations import PublishedLiquidations
+from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import Action, Continuity, Reject
 from mprism.schema import FundingRate, OpenInterest
 from mprism.settings import ExchangeSettings
@@ -149,6 +151,34 @@ def test_a_malformed_value_costs_the_whole_ticker(field: str, value: object) -> 
     assert socket.states[TICKER].messages == socket.continuity.messages == 0
     # Nothing of it counts as published.
     assert len(socket.push(TICKER, ticker())) == 2
+
+
+@pytest.mark.parametrize("field", ["open_interest", "mark_price", "index_price"])
+def test_what_cannot_be_below_zero_is_malformed_there(field: str) -> None:
+    (reject,) = Socket().push(TICKER, ticker(**{field: raw("-1.5")}))
+    assert isinstance(reject, Reject)
+    assert reject.reason == "malformed value"
+
+
+def test_a_price_of_zero_is_none() -> None:
+    funding, interest = Socket().push(TICKER, ticker(mark_price=raw("0.0"), index_price=0))
+    assert isinstance(funding, FundingRate)
+    assert isinstance(interest, OpenInterest)
+    assert (funding.mark_price, funding.index_price, funding.premium_index) == (None, None, None)
+    assert interest.mark_price is None
+
+
+def test_open_interest_that_is_no_number_of_contracts_is_in_base_currency_alone() -> None:
+    odd = replace(BTC_USDC, contract_size="0.0003")
+    sent = ticker(instrument_name=LINEAR_NAME, open_interest=raw("0.0"))
+    assert one_interest(odd, sent).open_interest_contracts == "0"
+    assert one_interest(odd, sent | {"open_interest": 1}).open_interest_contracts is None
+
+
+def one_interest(instrument: Instrument, sent: dict[str, Any]) -> OpenInterest:
+    (event,) = Socket(instrument, data_types=["open_interest"]).push(LINEAR, sent)
+    assert isinstance(event, OpenInterest)
+    return event
 
 
 def test_a_rate_is_published_when_it_changes_and_after_a_time() -> None:

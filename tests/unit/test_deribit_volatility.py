@@ -214,6 +214,7 @@ def test_a_gap_while_candles_are_asked_for_is_asked_for_afterwards() -> None:
         [-1, 1.0, 1.0, 1.0, 1.0],
         [BEGIN, 45.0, None, 45.0, 45.0],
         [BEGIN, 45.0, "high", 45.0, 45.0],
+        [BEGIN, 45.0, 45.0, 0.0, 45.0],
         [str(BEGIN), 45.0, 45.0, 45.0, 45.0],
     ],
 )
@@ -243,6 +244,8 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(body: str) -> None:
     [
         ({"volatility": None}, "malformed value"),
         ({"volatility": "high"}, "malformed value"),
+        ({"volatility": 0}, "malformed value"),
+        ({"volatility": -45.5}, "malformed value"),
         ({"timestamp": 1.5}, "malformed event"),
         ({"index_name": "eth_usd"}, "malformed event"),
     ],

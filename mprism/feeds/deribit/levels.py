@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from mprism.feeds.decimals import MalformedNumber, from_json
+from mprism.feeds.decimals import MalformedNumber, decimal_of, from_json
 from mprism.feeds.decoding import UNDECODABLE
 from mprism.feeds.levels import MalformedLevels
 from mprism.schema import Level
@@ -37,9 +37,7 @@ def pairs(levels: Raw) -> Raw:
 
 
 def _pair(action: str, price: Raw, amount: Raw) -> Level:
-    match action:
-        case "delete":
-            return from_json(price), "0"  # whatever its amount is
-        case "new" | "change":
-            return from_json(price), from_json(amount)
-    raise MalformedLevels(f"unknown action {action!r}")
+    number = from_json(amount)
+    if action not in ("new", "change", "delete") or decimal_of(number) < 0:
+        raise MalformedLevels(f"action {action!r}, amount {number}")
+    return from_json(price), "0" if action == "delete" else number

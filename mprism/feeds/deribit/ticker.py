@@ -13,7 +13,7 @@ from msgspec import Raw
 from mprism.feeds.decimals import MalformedNumber, difference, product, quotient
 from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE
 from mprism.feeds.deribit.channels import Stream
-from mprism.feeds.deribit.wire import PerpetualData, TickerData, given
+from mprism.feeds.deribit.wire import PerpetualData, TickerData, given, given_amount, given_price
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import Action, Reject
 from mprism.schema import FundingRate, OpenInterest, rfc3339
@@ -93,7 +93,7 @@ def _funding(ticker: TickerData, instrument: Instrument, recv_ns: int) -> Fundin
     rate = given(ticker.current_funding)
     if rate is None:
         return None
-    mark, index = given(ticker.mark_price), given(ticker.index_price)
+    mark, index = given_price(ticker.mark_price), given_price(ticker.index_price)
     ts_event = ticker.timestamp * NS_PER_MS
     return FundingRate(
         exchange=instrument.exchange,
@@ -112,10 +112,10 @@ def _funding(ticker: TickerData, instrument: Instrument, recv_ns: int) -> Fundin
 
 
 def _interest(ticker: TickerData, instrument: Instrument, recv_ns: int) -> OpenInterest | None:
-    sent = given(ticker.open_interest)
+    sent = given_amount(ticker.open_interest)
     if sent is None:
         return None
-    mark = given(ticker.mark_price)
+    mark = given_price(ticker.mark_price)
     ts_event = ticker.timestamp * NS_PER_MS
     is_inverse = instrument.quantity_unit == "contracts"  # then dollars are sent
     value = sent if is_inverse else None if mark is None else product(sent, mark)

@@ -15,6 +15,7 @@ from mprism.feeds.decimals import MalformedNumber, decimal_of, from_json, produc
 from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Milliseconds
 from mprism.feeds.deribit.channels import Stream
 from mprism.feeds.deribit.wire import CREDITS, Answer, CandlePage, VolatilityData
+from mprism.feeds.levels import is_amount
 from mprism.feeds.protocol import Action, Fetch, Reject, Request
 from mprism.schema import VolatilityIndex, rfc3339
 
@@ -58,7 +59,7 @@ class VolatilityChannel:
         channel, index = self.stream.wanted.channel, self.stream.instrument
         try:
             message = _decode(data)
-            value = from_json(message.volatility)
+            value = _level(message.volatility)
         except UNDECODABLE as error:
             yield Reject("malformed event", f"{channel}: {error}")
             return
@@ -133,7 +134,7 @@ class VolatilityChannel:
         for row in rows:
             try:
                 time, *prices = _decode_candle(row)
-                asked.candles[time] = _percent(*map(from_json, prices))
+                asked.candles[time] = _percent(*map(_level, prices))
             except (*UNDECODABLE, MalformedNumber) as error:
                 yield Reject("malformed value", f"{self._series}: {error}")
 
@@ -167,6 +168,14 @@ class VolatilityChannel:
             close=last,
             resolution=None if prices is None else str(_SECONDS),
         )
+
+
+def _level(raw: Raw) -> str:
+    """A level of the index. Raises MalformedNumber."""
+    level = from_json(raw)
+    if not is_amount(level):
+        raise MalformedNumber(f"no level of an index: {level}")
+    return level
 
 
 def _percent(first: str, high: str, low: str, last: str) -> _Prices:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from mprism.feeds.decimals import from_json
+from mprism.feeds.decimals import MalformedNumber, decimal_of, from_json, positive
 from mprism.feeds.decoding import UNDECODABLE, Id, Milliseconds
 from mprism.feeds.protocol import Reject
 
@@ -138,6 +138,19 @@ decode_frame = msgspec.json.Decoder(Frame).decode
 def given(raw: Raw) -> str | None:
     """A JSON number as a plain decimal; None where it is absent. Raises MalformedNumber."""
     return None if bytes(raw) in _ABSENT else from_json(raw)
+
+
+def given_amount(raw: Raw) -> str | None:
+    """The same of a number that cannot be below zero."""
+    number = given(raw)
+    if number is not None and decimal_of(number) < 0:
+        raise MalformedNumber(f"below zero: {number}")
+    return number
+
+
+def given_price(raw: Raw) -> str | None:
+    """The same of a price, which is zero where there is none."""
+    return positive(given_amount(raw))
 
 
 def explain(frame: str, error: Exception) -> Reject:

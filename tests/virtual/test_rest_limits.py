@@ -26,7 +26,7 @@ def body_failure(status: int, body: bytes) -> FeedError | None:
 class Exchange:
     """Answers after `seconds`: 200, unless something else is to be said next."""
 
-    def __init__(self, *answers: httpx.Response, seconds: float = 0.0) -> None:
+    def __init__(self, *answers: httpx.Response | httpx.HTTPError, seconds: float = 0.0) -> None:
         self._answers = list(answers)
         self._seconds = seconds
         self.arrived: dict[str, list[float]] = defaultdict(list)
@@ -50,7 +50,10 @@ class Exchange:
         self.most_at_once = max(self.most_at_once, self.at_once)
         await trio.sleep(self._seconds)
         self.at_once -= 1
-        return self._answers.pop(0) if self._answers else httpx.Response(200)
+        answer = self._answers.pop(0) if self._answers else httpx.Response(200)
+        if isinstance(answer, httpx.HTTPError):
+            raise answer
+        return answer
 
     async def get(
         self,
@@ -219,3 +222,24 @@ async def test_an_answer_that_takes_too_long_is_a_fault(autojump_clock: MockCloc
     with pytest.raises(NetworkFault, match=r"GET /a: no whole answer within 5 s"):
         await client.get(Request("/a"))
     assert trio.current_time() == 5
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout("slow"),
+        httpx.ReadError("reset"),
+        httpx.RemoteProtocolError("no HTTP"),
+        httpx.DecodingError("no gzip"),
+    ],
+)
+async def test_whatever_happens_on_the_way_is_a_fault_and_gives_the_turn_back(
+    autojump_clock: MockClock, error: httpx.HTTPError
+) -> None:
+    it = Exchange(*[error] * 3)
+    for _ in range(3):
+        with pytest.raises(NetworkFault, match=f"GET /a: {type(error).__name__} {error}"):
+            await it.client.get(Request("/a"))
+    await it.get("/a")
+    assert it.arrived["/a"] == [0] * 4

@@ -24,6 +24,7 @@ class BookMessages:
         self._depth = settings.depth
         self._interval_ns = round(settings.snapshot_interval_seconds * 1_000_000_000)
         self._interval = -1  # the interval that was last published
+        self._converted: dict[bytes, bytes] = {}  # the levels of the last top, by the wire's text
 
     def is_due(self, ts_event: int) -> bool:
         """Whether an event of this time is the first one of an interval."""
@@ -36,8 +37,16 @@ class BookMessages:
     def top(self, book: OrderBook, last_id: int, ts_event: int, recv_ns: int) -> OrderBookEvent:
         """The best levels of the book."""
         self._interval, self.top_id = ts_event // self._interval_ns, last_id
-        bids = self._levels(book.bids.levels(self._depth))
-        asks = self._levels(book.asks.levels(self._depth))
+        sides = book.bids.levels(self._depth), book.asks.levels(self._depth)
+        if self._instrument.is_scaled:
+            # Most levels are those of the last top.
+            known = self._converted
+            self._converted = {
+                level: known.get(level) or self._scaled(level) for side in sides for level in side
+            }
+        bids, asks = (
+            Levels.joined([self._converted.get(level, level) for level in side]) for side in sides
+        )
         return self._event(book, "snapshot", (None, last_id), (bids, asks), ts_event, recv_ns)
 
     def update(

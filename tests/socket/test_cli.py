@@ -61,7 +61,7 @@ USAGE: Sequence[tuple[Sequence[str], str]] = (
     (["check", "--config"], "requires an argument"),
     (["replay"], "Missing argument 'FILE'"),
     (["replay", "there-is-none", "--exchange", "binance_spot"], "does not exist"),
-    (["replay", __file__], "Missing option '--exchange'"),
+    (["replay", __file__, "--exchange", "okx"], "--exchange: 'okx': allowed: binance_spot, "),
     (["replay", __file__, "--exchange", "binance_spot", "--output", "file"], "'--output'"),
     (["demo", "--seconds", "0"], "not in the range"),
     (["demo", "--rate", "many"], "not a valid float"),

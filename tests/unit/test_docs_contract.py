@@ -1,14 +1,12 @@
 """The pages on messages, recordings and exchanges say what the code does."""
 
 import json
-import re
 from types import NoneType
 from typing import get_args
 
 import msgspec
 import pytest
 
-from mprism.feeds.binance.market import SPOT, USDM, Market
 from mprism.recording import Record
 from mprism.schema import DATA_TYPES, STREAM_SUBJECTS, Event, MessageEncoder, decode, subject_of
 from mprism.schema.message import AnyEvent
@@ -79,24 +77,3 @@ def test_every_kind_of_record() -> None:
     }
     for line in document("docs/recordings.md").blocks("json")[0].splitlines():
         msgspec.json.decode(line, type=Record)
-
-
-@pytest.mark.parametrize(
-    ("market", "column"), [(SPOT, "`binance_spot`"), (USDM, "`binance_derivatives`")]
-)
-def test_what_is_collected_from_where(market: Market, column: str) -> None:
-    page = document("docs/exchanges/binance.md")
-    told = {row[""]: row[column] for row in page.section("What is collected from where").rows("")}
-    assert spans(told["WebSocket base"]) == [market.websocket_url]
-    assert spans(told["REST base"]) == [market.rest_url]
-    assert spans(told["instruments"]) == [f"GET {market.instruments_path}"]
-    assert told["instruments"].endswith(f"weight {market.instruments_weight}")
-    assert spans(told["book snapshot"]) == [f"GET {market.depth_path}"]
-    assert spans(told["trades"]) == [
-        f"<symbol>@{market.trade_stream}",
-        f"{market.routes['trade']}/stream",
-    ]
-    assert spans(told["books"]) == ["<symbol>@depth@100ms", f"{market.routes['orderbook']}/stream"]
-    weights = [int(n) for n in re.findall(r"\d+", told["weight of a snapshot"])]
-    assert weights == [n for pair in market.depth_weights for n in pair]
-    assert told["window that the exchange keeps true"].startswith(f"{market.window} ")

@@ -6,14 +6,13 @@ until the exchange has confirmed that, everything of the stream is left unread. 
 snapshot is missing is joined with one from REST, where the exchange says how.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import Enum, auto
 
 from msgspec import Raw
 
 from mprism.feeds.book import OrderBook
+from mprism.feeds.book_change import BookChange, Splice, StaleSnapshot
 from mprism.feeds.book_messages import BookMessages
 from mprism.feeds.decimals import MalformedNumber
 from mprism.feeds.instrument import Instrument
@@ -30,33 +29,10 @@ from mprism.feeds.protocol import (
 from mprism.schema import Event, Levels
 from mprism.settings import OrderBookSettings
 
-_WAITING_UPDATES = 1_000
+__all__ = ["BookChange", "StreamedBook"]
+
 # A book that holds so long has recovered: the next break is answered at once again.
 _STEADY_NS = 10_000_000_000
-_CLOCKS_NS = 1_000_000_000  # by which the exchange's own clocks may differ
-
-
-@dataclass(frozen=True, slots=True)
-class BookChange:
-    """One message of a book's channel, in no exchange's words.
-
-    `previous_id` is None where the exchange does not tell it; then `is_right` must say whether
-    the book is right once the change is applied. Levels are JSON of `[price, quantity]`.
-    """
-
-    is_snapshot: bool
-    previous_id: int | None
-    last_id: int
-    ts_event: int
-    bids: Raw
-    asks: Raw
-    is_right: Callable[[OrderBook], bool] | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing has changed."""
-        return not Levels(bytes(self.bids)) and not Levels(bytes(self.asks))
-
 
 _NOTHING = BookChange(True, None, -1, 0, Raw(b"[]"), Raw(b"[]"))
 
@@ -97,8 +73,7 @@ class StreamedBook:
         self._last = _NOTHING  # that the book holds
         self._live_since = 0  # ns, exchange time
         self._attempt = 0
-        self._waiting: deque[tuple[BookChange, int]] = deque(maxlen=_WAITING_UPDATES)
-        self._joining: tuple[BookChange, int] | None = None  # from REST, ahead of the stream
+        self._splice = Splice()
 
     def begin(self) -> Iterator[Action]:
         """The connection is open."""
@@ -111,15 +86,25 @@ class StreamedBook:
 
     def receive(self, change: BookChange, recv_ns: int) -> Iterator[Action]:
         """A message of the stream."""
+        if self._phase is _Phase.LEAVING:
+            return
         if change.is_snapshot:
-            yield from self._start(change, recv_ns)
+            if self._is_repeated(change):
+                self._continuity.duplicates += 1
+            else:
+                yield from self._start(change, recv_ns)
         elif self._phase is _Phase.LIVE:
             yield from self._follow(change, recv_ns)
         elif self._phase is _Phase.EXPECTING:
             yield from self._miss_snapshot(change, recv_ns)
-        elif self._phase is _Phase.JOINING:
-            self._waiting.append((change, recv_ns))
-            yield from self._join()
+        else:
+            yield from self._wait(change, recv_ns)
+
+    def _is_repeated(self, snapshot: BookChange) -> bool:
+        """Whether a live book has had this snapshot: to begin with it would turn back time."""
+        last = self._last
+        is_older = snapshot.last_id <= last.last_id and snapshot.ts_event <= last.ts_event
+        return self._phase is _Phase.LIVE and is_older
 
     def malformed(self, reason: str) -> Iterator[Action]:
         """A message of the stream could not be read, so that the book is not known any more."""
@@ -129,7 +114,7 @@ class StreamedBook:
     def fetched(self, snapshot: BookChange, recv_ns: int) -> Iterator[Action]:
         """The snapshot from REST."""
         if self._phase is _Phase.JOINING:
-            self._joining = snapshot, recv_ns
+            self._splice.offer(snapshot, recv_ns)
             yield from self._join()
 
     def retry(self) -> Iterator[Action]:
@@ -148,41 +133,29 @@ class StreamedBook:
         if self._request is None or change.previous_id is None:
             yield from self._leave("the snapshot is missing")
             return
-        self._phase, self._joining = _Phase.JOINING, None
-        self._waiting.clear()
-        self._waiting.append((change, recv_ns))
+        self._phase, self._splice = _Phase.JOINING, Splice()
+        self._splice.add(change, recv_ns)
         yield Fetch(self._stream, self._request, self._attempt)
 
-    def _join(self) -> Iterator[Action]:
-        """Join REST's snapshot with the first update that reaches beyond it."""
-        if self._joining is None:
+    def _wait(self, change: BookChange, recv_ns: int) -> Iterator[Action]:
+        """An update that comes before REST's snapshot is joined."""
+        if change.previous_id is None:
+            yield from self._leave("the snapshot is missing")
             return
-        snapshot, recv_ns = self._joining
-        while self._waiting and self._waiting[0][0].last_id < snapshot.last_id:
-            change, _ = self._waiting.popleft()
-            if change.ts_event > snapshot.ts_event + _CLOCKS_NS:
-                yield from self._ask_again()  # the exchange's ids began anew meanwhile
-                return
-        if not self._waiting:
-            return  # the snapshot is ahead of the stream
-        first, first_recv_ns = self._waiting.popleft()
-        if first.last_id > snapshot.last_id < (first.previous_id or 0):
-            self._waiting.appendleft((first, first_recv_ns))
-            yield from self._ask_again()  # older than the updates: the stream has moved on
-            return
-        waited = list(self._waiting)
-        self._waiting.clear()
-        yield from self._start(snapshot, recv_ns)
-        # It may begin before the snapshot: what it repeats does no harm.
-        if self._phase is _Phase.LIVE and first.last_id > snapshot.last_id:
-            yield from self._apply(first, first_recv_ns)
-        for change, change_recv_ns in waited:
-            if self._phase is _Phase.LIVE:
-                yield from self._follow(change, change_recv_ns)
+        self._splice.add(change, recv_ns)
+        yield from self._join()
 
-    def _ask_again(self) -> Iterator[Action]:
-        self._joining = None
-        yield from self.retry()
+    def _join(self) -> Iterator[Action]:
+        try:
+            joined = self._splice.joined()
+        except StaleSnapshot:
+            yield from self.retry()
+            return
+        if joined:
+            yield from self._start(*joined[0])
+        for change, recv_ns in joined[1:]:
+            if self._phase is _Phase.LIVE:
+                yield from self._follow(change, recv_ns)
 
     def _start(self, snapshot: BookChange, recv_ns: int) -> Iterator[Action]:
         book = OrderBook(self._window, kept=True)
@@ -261,7 +234,5 @@ class StreamedBook:
     def _leave(self, reason: str) -> Iterator[Action]:
         attempt, self._attempt = self._attempt, self._attempt + 1
         self._phase = _Phase.LEAVING
-        self._waiting.clear()
-        self._joining = None
         yield BookState(self.instrument.symbol, False, reason)
         yield Resubscribe(self._stream, attempt)

@@ -7,6 +7,7 @@ answer for that instrument, or, if it comes later in the file, when it comes.
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from mprism.feeds.errors import FeedError
@@ -146,7 +147,8 @@ class _Source:
         self.venue = venue
         self._settings = settings
         self._continuity = Continuity()
-        self._bodies: dict[int, bytes] = {}  # by the number of the request
+        # By the number of the request, and what was asked for.
+        self._bodies: dict[tuple[int, frozenset[str]], bytes] = {}
         self._instruments: Mapping[str, Instrument] | None = None
 
     def is_recorded_as(self, name: str) -> bool:
@@ -158,12 +160,12 @@ class _Source:
 
     def take_instruments(self, path: str, values: frozenset[str], body: bytes) -> bool:
         """Keep an answer of the instrument list; False if it is none."""
-        for number, request in enumerate(self.venue.instrument_requests(self._settings)):
-            if path == request.path:
-                if values >= {str(value) for value in request.parameters.values()}:
-                    self._bodies[number], self._instruments = body, None
-                return True
-        return False
+        paths = [request.path for request in self.venue.instrument_requests(self._settings)]
+        if path not in paths:
+            return False
+        # Whatever was asked for there: a recorder may have cut the list another way.
+        self._bodies[paths.index(path), values], self._instruments = body, None
+        return True
 
     def protocol(self, text: str) -> StreamProtocol | None:
         """The protocol of what a frame or a URL subscribes to; None where that is nothing."""
@@ -174,7 +176,7 @@ class _Source:
         if not names or not self._bodies:
             return None
         if self._instruments is None:
-            bodies = [body for _, body in sorted(self._bodies.items())]
+            bodies = [self._bodies[key] for key in sorted(self._bodies, key=itemgetter(0))]
             self._instruments = self.venue.parse_instruments(bodies).instruments
         return self.venue.recorded(names, self._instruments, self._settings, self._continuity)
 

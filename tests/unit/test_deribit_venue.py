@@ -53,6 +53,10 @@ def test_futures_are_asked_for_in_a_pool_of_their_own() -> None:
     assert budgets.of("weight").delay(500, 100.0) == 0
 
 
+def test_the_answer_is_the_list_of_instruments() -> None:
+    assert not DERIBIT.parse_instruments([b'{"result":[]}']).instruments
+
+
 def test_twenty_requests_a_second_are_made_at_most() -> None:
     budget, now = Budgets(DERIBIT.limits, 1.0).of("weight"), 100.0
     made = 0

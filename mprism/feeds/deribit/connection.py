@@ -140,8 +140,6 @@ class DeribitConnection:
         if call is not None and call.method == "public/subscribe":
             raise refusal_of(error)
         yield Reject("error answer", error.text)
-        if call is not None:
-            self._unsubscribed(call)
 
     def _subscribed(self, call: Call, result: Raw) -> Iterator[Action]:
         try:
@@ -162,7 +160,7 @@ class DeribitConnection:
             channel.stream.state.acknowledged = True
             channel.stream.state.refused = None
         if book := self._books.get(name):
-            # If a book was given up before, it is given up by now, even if that was not answered.
+            # What was given up before is given up by now, even if that was answered by an error.
             book.unsubscribed()
 
     def _leave_out(self, name: str) -> Iterator[Action]:

@@ -82,8 +82,7 @@ class LiquidationPoll:
         else:
             # Not beyond the exchange's own time: our clock may be ahead of it.
             read = end if answer.us_out is None else min(end, answer.us_out // 1_000)
-        times, series = self._continuity.last_time, _series(key)
-        times[series] = max(times[series], read)
+        self._continuity.last_time[_series(key)] = read
 
     def _fetch(self, name: str, begin: int, end: int) -> Fetch:
         self._asked[name] = begin, end

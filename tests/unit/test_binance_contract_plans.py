@@ -148,6 +148,22 @@ def test_a_poll_may_be_silent_for_three_periods() -> None:
             assert state == StreamState(acknowledged=True, patience=3 * poll.period_seconds)
 
 
+def test_ratios_of_many_contracts_take_longer_than_their_period() -> None:
+    many = [replace(BTC, instrument_id=f"A{n}USDT") for n in range(100)]
+    for data_types, seconds in (
+        (("lsr_top_position", "lsr_all_account"), 200.0),
+        (("lsr_all_account",), 100.0),
+        (("lsr_all_account", "open_interest"), 100.0),
+    ):
+        settings = ExchangeSettings(data_types=data_types)  # type: ignore[arg-type]
+        poll = poll_named(planned(settings, *many).polls, "lsr_all_account")
+        states: dict[str, StreamState] = {}
+        poll.make_protocol(Continuity(), states)
+        # Of 1,000 requests in 300 s, half are ours, and of those 40 % are for snapshots.
+        assert states["A7USDT"].patience == pytest.approx(3 * seconds)
+        assert poll.period_seconds == 60
+
+
 @pytest.mark.parametrize(
     ("name", "body", "told_of"),
     [

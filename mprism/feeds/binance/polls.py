@@ -10,6 +10,7 @@ from mprism.feeds.binance.funding import (
     FundingHours,
     FundingInfoPoll,
 )
+from mprism.feeds.binance.market import STATISTICS, USDM
 from mprism.feeds.binance.open_interest import OPEN_INTEREST, OpenInterestPoll
 from mprism.feeds.binance.ratios import RATIO_PATHS, RatioPoll, RatioType
 from mprism.feeds.instrument import Instrument
@@ -18,7 +19,7 @@ from mprism.feeds.venue import MakePollProtocol, PollPlan
 from mprism.settings import ExchangeSettings
 from mprism.state import StreamState
 
-_PATIENCE: Final = 3  # periods without an answer that say nothing yet
+_PATIENCE: Final = 3  # rounds without an answer that say nothing yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class Polls:
         perpetuals = [each for each in instruments if each.has_funding]
         if "open_interest" in wanted and instruments:
             yield self._open_interest(instruments)
-        for data_type in RATIO_PATHS:
-            if data_type in wanted and perpetuals:
-                yield self._ratio(data_type, perpetuals)
+        ratios = [data_type for data_type in RATIO_PATHS if data_type in wanted and perpetuals]
+        for data_type in ratios:
+            yield self._ratio(data_type, perpetuals, len(ratios))
         if "funding_rate" in wanted and perpetuals:
             yield self._funding_info(perpetuals)
 
@@ -51,15 +52,23 @@ class Polls:
         seconds = self.settings.polling.open_interest_seconds
         return self._plan("open_interest", OPEN_INTEREST, instruments, seconds, make)
 
-    def _ratio(self, data_type: RatioType, instruments: Sequence[Instrument]) -> PollPlan:
+    def _ratio(
+        self, data_type: RatioType, instruments: Sequence[Instrument], kinds: int
+    ) -> PollPlan:
+        """One of `kinds` ratios that share a limit, which is what makes rounds of many long."""
         by_id = {each.instrument_id: each for each in instruments}
         polling = self.settings.polling
 
         def make(continuity: Continuity, states: dict[str, StreamState]) -> PollProtocol:
             return RatioPoll(data_type, polling.ratio_period, by_id, continuity, states)
 
-        path = RATIO_PATHS[data_type]
-        return self._plan(data_type, path, instruments, polling.ratio_seconds, make)
+        path, limit = RATIO_PATHS[data_type], USDM.limits[STATISTICS]
+        granted = limit.weight * self.settings.rest_weight_share
+        granted *= 1 - self.settings.rest_snapshot_reserve
+        at_least = kinds * len(instruments) * limit.seconds / granted
+        return self._plan(
+            data_type, path, instruments, polling.ratio_seconds, make, round_seconds=at_least
+        )
 
     def _funding_info(self, instruments: Sequence[Instrument]) -> PollPlan:
         def make(continuity: Continuity, states: dict[str, StreamState]) -> PollProtocol:
@@ -77,13 +86,18 @@ class Polls:
         seconds: float,
         make: MakePollProtocol,
         streams: tuple[str, ...] = (),
+        round_seconds: float = 0.0,
     ) -> PollPlan:
-        """`streams` are the ids of the instruments, unless they are named."""
+        """`streams` are the ids of the instruments, unless they are named.
+
+        `round_seconds` is how long the exchange's limits make a round last.
+        """
+        patience = _PATIENCE * max(seconds, round_seconds)
         streams = streams or tuple(instrument.instrument_id for instrument in instruments)
 
         def make_protocol(continuity: Continuity, states: dict[str, StreamState]) -> PollProtocol:
             for stream in streams:
-                states[stream] = StreamState(acknowledged=True, patience=_PATIENCE * seconds)
+                states[stream] = StreamState(acknowledged=True, patience=patience)
             return make(continuity, states)
 
         return PollPlan(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Final, get_args
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from mprism.feeds.registry import VENUES
 from mprism.feeds.venue import Plan, Venue
 from mprism.feeds.weight import Limit
 from mprism.settings import DEFAULTS, OFFERED, DataType, ExchangeName, ExchangeSettings
+from mprism.state import StreamState
 from tests.unit.documents import ROOT, Document, document, spans
 
 _FROM_WHERE: Final = "What is collected from where"
@@ -112,6 +114,27 @@ def test_every_path_is_one_of_the_code(exchange: ExchangeName) -> None:
         for span in spans(text):
             if span.startswith("GET /"):
                 assert f'/{span.rpartition("/")[2]}"' in code, span
+
+
+@pytest.mark.parametrize("exchange", get_args(ExchangeName))
+def test_how_long_each_stream_may_be_silent(exchange: ExchangeName) -> None:
+    told = {
+        data_type: inf if row["patience"] == "without end" else float(row["patience"])
+        for row in document("docs/http.md").section("Patience").rows("exchange")
+        for data_type in spans(row["data types"])
+        if exchange.startswith(row["exchange"].lower())
+    }
+    for data_type in OFFERED[exchange]:
+        for settings in variants(exchange, data_type):
+            plan = planned(VENUES[exchange], settings)
+            states: dict[str, StreamState] = {}
+            for connection in plan.connections:
+                connection.make_protocol(Continuity(), states)
+            assert {each.patience for each in states.values()} <= {told.get(data_type, 0.0)}
+            for poll in plan.polls:
+                polled: dict[str, StreamState] = {}
+                poll.make_protocol(Continuity(), polled)
+                assert {each.patience for each in polled.values()} == {3 * poll.period_seconds}
 
 
 def shown(limit: Limit) -> str:

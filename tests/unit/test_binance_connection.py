@@ -22,6 +22,7 @@ from tests.unit.binance_payloads import (
     acknowledgement,
     depth,
     fetches,
+    live_socket,
     snapshot,
     told,
     trade,
@@ -223,3 +224,8 @@ def test_acknowledgements_need_no_result() -> None:
     socket.receive('{"id":1}')
     assert list(socket.connection.unacknowledged) == []
     assert told(socket.receive(acknowledgement())) == ["unknown answer"]
+
+
+def test_nothing_is_asked_for_twice_on_one_connection() -> None:
+    # A book is mended by REST.
+    assert list(live_socket().connection.resubscribe(DEPTH, RECV_NS)) == []

@@ -23,7 +23,19 @@ POLLING = {
 }
 """How often the collector is configured to ask."""
 
+# Of each kind one: linear, inverse, dated, quiet, with another funding interval.
+_BINANCE_SPOT = ("BTCUSDT", "ETHUSDT")
+_BINANCE_DERIVATIVES = ("BTCUSDT", "ETHUSDT", "SUSHIUSDT", "BTCUSDT_261225")
+_OKX_SPOT = ("BTC-USDT", "ETH-USDT", "OKB-USDT")
+_OKX_DERIVATIVES = (
+    "BTC-USDT-SWAP",
+    "BTC-USD-SWAP",
+    "SOL-USDT-SWAP",
+    "BTC-USD-261225",
+    "BTC-USD_UM_XPERP-310404",
+)
 _DERIBIT = ("BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL", "BTC-25DEC26")
+_HEARTBEAT_SECONDS = 2.0  # of a still book at OKX; really a minute
 
 
 @asynccontextmanager
@@ -34,20 +46,32 @@ async def open_exchanges(
     common = standard_faults(seconds) if faults else ()
     of_okx = okx_faults(seconds) if faults else ()
     of_deribit = deribit_faults(seconds) if faults else ()
-    statistics = STATISTICS_SECONDS
     opened = (
-        open_binance("spot", seed=seed, rate=rate, schedule=common),
+        open_binance("spot", symbols=_BINANCE_SPOT, seed=seed, rate=rate, schedule=common),
         open_binance(
             "usdm",
-            symbols=("BTCUSDT", "ETHUSDT", "BTCUSDT_261225"),
+            symbols=_BINANCE_DERIVATIVES,
             seed=seed,
             rate=rate,
             schedule=common,
-            statistics_seconds=statistics,
+            statistics_seconds=STATISTICS_SECONDS,
         ),
-        open_okx("spot", seed=seed, rate=rate, schedule=of_okx),
         open_okx(
-            "derivatives", seed=seed, rate=rate, schedule=of_okx, statistics_seconds=statistics
+            "spot",
+            symbols=_OKX_SPOT,
+            seed=seed,
+            rate=rate,
+            schedule=of_okx,
+            heartbeat_seconds=_HEARTBEAT_SECONDS,
+        ),
+        open_okx(
+            "derivatives",
+            symbols=_OKX_DERIVATIVES,
+            seed=seed,
+            rate=rate,
+            schedule=of_okx,
+            statistics_seconds=STATISTICS_SECONDS,
+            heartbeat_seconds=_HEARTBEAT_SECONDS,
         ),
         open_deribit(symbols=_DERIBIT, seed=seed, rate=rate, schedule=of_deribit),
     )

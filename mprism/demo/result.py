@@ -7,7 +7,11 @@ _PROBLEMS = 20  # described in words; the rest is only counted
 
 @dataclass(slots=True)
 class Result:
-    """One row of the report: one exchange and data type."""
+    """One row of the report: one exchange and data type.
+
+    `sent` counts what the collector has provably read. More may be stored: what was written on
+    a connection that ended before it was confirmed.
+    """
 
     exchange: str
     data_type: str

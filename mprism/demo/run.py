@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -241,6 +241,18 @@ async def _interruptions(
     return counts
 
 
+def _troubles(feed: dict[str, Any]) -> Iterator[str]:
+    """What the collector tells of a feed besides its messages."""
+    if missing := sum(feed["gaps"].values()):
+        yield f"{missing:,} trades missing and reported"
+    if feed["duplicates"]:
+        yield f"{feed['duplicates']:,} repeated messages"
+    if feed["resyncs"]:
+        yield f"{feed['resyncs']} books resynchronised"
+    if feed["rejected"]:
+        yield "rejected " + ", ".join(f"{n} {why}" for why, n in feed["rejected"].items())
+
+
 def _print_verdict(outcomes: Outcomes) -> None:
     for result in outcomes.results:
         compared = ""
@@ -248,16 +260,13 @@ def _print_verdict(outcomes: Outcomes) -> None:
             what = "books" if result.data_type == "orderbook" else "values"
             compared = f", {result.compared:,} {what} compared, {result.wrong} wrong"
         _say(
-            f"{result.exchange} {result.data_type}: {result.sent:,} sent, {result.stored:,} "
+            f"{result.exchange} {result.data_type}: {result.sent:,} surely read, {result.stored:,} "
             f"stored, {result.lost} lost, {result.duplicated} duplicated, "
             f"{result.out_of_order} out of order{compared}"
         )
     for feed in sorted(outcomes.status["feeds"], key=lambda feed: str(feed["name"])):
-        _say(
-            f"{feed['name']}: {sum(feed['gaps'].values())} trades missing and reported, "
-            f"{feed['duplicates']} repeated frames, {feed['resyncs']} books resynchronised, "
-            f"rejected {feed['rejected'] or 'nothing'}"
-        )
+        if told := ", ".join(_troubles(feed)):
+            _say(f"{feed['name']}: {told}")
     _say(
         f"{outcomes.withheld} book updates are not stored, because the snapshot after a fault "
         "stands for them"

@@ -38,6 +38,9 @@ from mprism.state import FeedStatus
 
 logger = structlog.get_logger()
 
+# A connection whose streams may all be silent is replaced after this, lest it be dead unseen.
+_SILENT_SECONDS = 900.0
+
 Delay = Callable[[int], float]
 """Seconds to wait before attempt n of something, n counting from 0."""
 
@@ -100,7 +103,7 @@ class Session:
     async def _read(self) -> None:
         feed, protocol, state = self._feed, self._protocol, self._feed.state
         seen = feed.continuity.messages
-        idle_seconds = feed.settings.idle_timeout_seconds
+        idle_seconds = self._idle_seconds()
         with trio.CancelScope(deadline=trio.current_time() + idle_seconds) as idle:
             while True:
                 frames, recv_ns = await self._connection.receive()
@@ -118,16 +121,28 @@ class Session:
                 if feed.continuity.messages > seen:
                     seen = feed.continuity.messages
                     idle.deadline = trio.current_time() + idle_seconds
-                    self._note_data(recv_ns)
+                    state.last_data_at = recv_ns / 1e9
+                    self._note_live()
+                elif self._may_be_silent and not protocol.unacknowledged:
+                    self._note_live()  # there is nothing more to wait for
                 self._note_oversized()
                 if self._replace is not None:
                     raise NetworkFault(self._replace)
         raise NetworkFault(f"no data for {idle_seconds:g} s")
 
-    def _note_data(self, recv_ns: int) -> None:
-        """Valid data has come: only this makes a feed live and its backoff begin anew."""
+    @property
+    def _may_be_silent(self) -> bool:
+        """Whether every stream of the connection may stay without data for ever."""
+        streams = self._feed.state.streams.values()
+        return bool(streams) and all(stream.patience == inf for stream in streams)
+
+    def _idle_seconds(self) -> float:
+        idle_seconds = self._feed.settings.idle_timeout_seconds
+        return max(idle_seconds, _SILENT_SECONDS) if self._may_be_silent else idle_seconds
+
+    def _note_live(self) -> None:
+        """Only valid data makes a feed live, and its backoff begin anew, where data is due."""
         state = self._feed.state
-        state.last_data_at = recv_ns / 1e9
         if state.status is not FeedStatus.LIVE:
             state.attempts = 0
             state.enter(FeedStatus.LIVE)

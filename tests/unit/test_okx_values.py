@@ -1,0 +1,374 @@
+"""Funding rates, open interest and liquidations of OKX, whole messages."""
+
+from typing import Any
+
+import pytest
+
+from mprism.feeds.instrument import Instrument
+from mprism.feeds.protocol import Action, Continuity
+from mprism.schema import FundingRate, Liquidation, OpenInterest
+from tests.unit.okx_payloads import (
+    DATED,
+    DERIVATIVES,
+    INVERSE,
+    LINEAR,
+    RECV_NS,
+    TIME,
+    TIME_MS,
+    XPERP,
+    Socket,
+    detail,
+    funding,
+    interest,
+    liquidated,
+    told,
+)
+
+ORDERS = "liquidation-orders:SWAP"
+
+
+def place(instrument: Instrument) -> dict[str, Any]:
+    return {
+        "exchange": "okx_derivatives",
+        "market_type": instrument.market_type,
+        "symbol": instrument.symbol,
+        "instrument_id": instrument.instrument_id,
+        "timestamp": TIME,
+        "ts_event": TIME_MS * 1_000_000,
+        "ts_recv": RECV_NS,
+    }
+
+
+def funding_of(instrument: Instrument, **changes: Any) -> list[Action]:
+    name = instrument.instrument_id
+    socket = Socket(instrument, data_types=["funding_rate"])
+    return socket.push(f"funding-rate:{name}", funding(**{"instId": name} | changes))
+
+
+@pytest.mark.parametrize("instrument", [LINEAR, INVERSE, XPERP])
+def test_a_funding_rate(instrument: Instrument) -> None:
+    assert funding_of(instrument) == [
+        FundingRate(
+            **place(instrument),
+            current_funding_rate="0.0001875391284828",
+            estimated_funding_rate=None,
+            funding_time="2026-09-23T00:00:00.000Z",
+            next_funding_time="2026-09-23T08:00:00.000Z",
+            funding_interval_hours=8,
+            mark_price=None,
+            index_price=None,
+            premium_index=None,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"nextFundingRate": "-0.00001"}, {"estimated_funding_rate": "-0.00001"}),
+        ({"fundingRate": "-1.5e-5"}, {"current_funding_rate": "-0.000015"}),
+        # What is being settled is not settled yet.
+        ({"settState": "processing"}, {"funding_time": None}),
+        ({"settState": ""}, {"funding_time": None}),
+        (
+            {"nextFundingTime": "1790154000000"},
+            {"funding_interval_hours": 1, "funding_time": "2026-09-23T07:00:00.000Z"},
+        ),
+        (
+            {"nextFundingTime": "1790152200000"},
+            {"funding_interval_hours": None, "funding_time": "2026-09-23T07:30:00.000Z"},
+        ),
+        ({"nextFundingTime": ""}, {"funding_interval_hours": None, "funding_time": None}),
+        ({"nextFundingTime": "0"}, {"funding_interval_hours": None, "funding_time": None}),
+        (
+            {"nextFundingTime": "1790150400000"},
+            {"funding_interval_hours": None, "funding_time": None},
+        ),
+        (
+            {"fundingTime": ""},
+            {"funding_interval_hours": None, "funding_time": None, "next_funding_time": None},
+        ),
+    ],
+)
+def test_what_a_funding_rate_may_lack(changes: dict[str, str], fields: dict[str, Any]) -> None:
+    (event,) = funding_of(LINEAR, **changes)
+    assert isinstance(event, FundingRate)
+    assert {name: getattr(event, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"fundingRate": ""}, "malformed value"),
+        ({"fundingRate": "x"}, "malformed value"),
+        ({"fundingRate": None}, "malformed event"),
+        ({"nextFundingRate": "x"}, "malformed value"),
+        ({"fundingTime": "soon"}, "malformed value"),
+        ({"fundingTime": "9223372036855"}, "malformed value"),
+        ({"nextFundingTime": "-1"}, "malformed value"),
+        ({"nextFundingTime": "99999999999999"}, "malformed value"),
+        ({"instId": "ETH-USDT-SWAP"}, "malformed event"),
+        ({"ts": ""}, "malformed event"),
+    ],
+)
+def test_a_bad_funding_rate_is_refused(changes: dict[str, Any], reason: str) -> None:
+    assert told(funding_of(LINEAR, **changes)) == [reason]
+
+
+def test_a_funding_rate_is_published_when_it_is_news() -> None:
+    socket = Socket(LINEAR, data_types=["funding_rate"], funding_repeat_seconds=60.0)
+    stream = "funding-rate:BTC-USDT-SWAP"
+    times = [TIME_MS + 30_000 * n for n in range(5)]
+    rows = [funding(ts=str(time)) for time in times]
+    rows[3]["fundingRate"] = rows[4]["fundingRate"] = "0.0002"
+    published = [event for row in rows for event in told(socket.push(stream, row))]
+    assert published == [f"funding_rate {times[n] * 1_000_000}" for n in (0, 2, 3)]
+    assert socket.states[stream].messages == 5
+
+
+def interest_of(instrument: Instrument, **changes: Any) -> list[Action]:
+    name = instrument.instrument_id
+    socket = Socket(instrument, data_types=["open_interest"])
+    return socket.push(f"open-interest:{name}", interest(**{"instId": name} | changes))
+
+
+@pytest.mark.parametrize(
+    ("instrument", "fields"),
+    [
+        (
+            LINEAR,
+            {
+                "open_interest": "22161.1301000000309",
+                "open_interest_value": None,
+                "quantity_unit": "base",
+                "contract_size": "0.01",
+            },
+        ),
+        (
+            XPERP,
+            {
+                "open_interest": "221.611301000000309",
+                "open_interest_value": "1939251795.54769270396321",
+                "quantity_unit": "base",
+                "contract_size": "0.0001",
+            },
+        ),
+        (
+            INVERSE,
+            {
+                "open_interest": "2216113.01000000309",
+                "open_interest_value": "221611301.00000030900",
+                "quantity_unit": "contracts",
+                "contract_size": "100",
+            },
+        ),
+        (
+            DATED,
+            {
+                "open_interest": "2216113.01000000309",
+                "open_interest_value": "221611301.00000030900",
+                "quantity_unit": "contracts",
+                "contract_size": "100",
+            },
+        ),
+    ],
+)
+def test_open_interest(instrument: Instrument, fields: dict[str, Any]) -> None:
+    assert interest_of(instrument) == [
+        OpenInterest(
+            **place(instrument),
+            open_interest_contracts="2216113.01000000309",
+            open_interest_usd="1939251795.54769270396321",
+            mark_price=None,
+            **fields,
+        )
+    ]
+
+
+def test_open_interest_without_dollars() -> None:
+    for usd in ({"oiUsd": ""}, {"oiUsd": "0"}):
+        (event,) = interest_of(XPERP, **usd)
+        assert isinstance(event, OpenInterest)
+        assert event.open_interest_usd == event.open_interest_value == (usd["oiUsd"] or None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"oi": ""}, "malformed value"),
+        ({"oi": "NaN"}, "malformed value"),
+        ({"oiUsd": "x"}, "malformed value"),
+        ({"oi": 5}, "malformed event"),
+        ({"ts": None}, "malformed event"),
+        ({"instId": "ETH-USDT-SWAP"}, "malformed event"),
+    ],
+)
+def test_bad_open_interest_is_refused(changes: dict[str, Any], reason: str) -> None:
+    assert told(interest_of(LINEAR, **changes)) == [reason]
+
+
+def test_open_interest_is_published_once_for_each_time() -> None:
+    continuity = Continuity()
+    socket = Socket(LINEAR, data_types=["open_interest"], continuity=continuity)
+    stream = "open-interest:BTC-USDT-SWAP"
+    assert len(socket.push(stream, interest())) == 1
+    # The next connection begins with the value that is known.
+    socket = Socket(LINEAR, data_types=["open_interest"], continuity=continuity)
+    assert socket.push(stream, interest()) == []
+    assert socket.push(stream, interest(ts=str(TIME_MS - 1))) == []
+    assert len(socket.push(stream, interest(ts=str(TIME_MS + 1)))) == 1
+    assert continuity.duplicates == 2
+
+
+def liquidations(**settings: Any) -> Socket:
+    return Socket(*DERIVATIVES, data_types=["liquidation"], **settings)
+
+
+def expected(instrument: Instrument, **changes: Any) -> Liquidation:
+    fields: dict[str, Any] = {
+        "liquidation_id": f"{TIME_MS}-buy-13-86000.5",
+        "side": "buy",
+        "position_side": "short",
+        "price": "86000.5",
+        "average_price": None,
+        "quantity": "0.13",
+        "filled_quantity": None,
+        "quantity_unit": "base",
+        "contract_size": "0.01",
+        "notional_value": "11180.065",
+        "status": None,
+        "liquidation_time": TIME,
+    }
+    return Liquidation(**place(instrument) | fields | changes)
+
+
+def test_a_liquidation_of_a_linear_contract() -> None:
+    assert liquidations().push(ORDERS, liquidated(detail())) == [expected(LINEAR)]
+
+
+def test_a_liquidation_of_an_inverse_contract() -> None:
+    entry = liquidated(detail(side="sell", posSide="long"), instrument="BTC-USD-SWAP")
+    assert liquidations().push(ORDERS, entry) == [
+        expected(
+            INVERSE,
+            liquidation_id=f"{TIME_MS}-sell-13-86000.5",
+            side="sell",
+            position_side="long",
+            quantity="13",
+            quantity_unit="contracts",
+            contract_size="100",
+            notional_value="1300",
+        )
+    ]
+
+
+def test_a_liquidation_of_a_dated_contract() -> None:
+    entry = liquidated(detail(), instrument="BTC-USD-261225")
+    (event,) = liquidations().push("liquidation-orders:FUTURES", entry)
+    assert isinstance(event, Liquidation)
+    assert event.symbol == "BTC-USD-261225"
+
+
+@pytest.mark.parametrize(
+    ("side", "position", "closed"),
+    [
+        ("sell", "net", "long"),
+        ("buy", "net", "short"),
+        ("sell", "", "long"),
+        ("buy", "sideways", "short"),
+        ("sell", "long", "long"),
+        ("sell", "short", "short"),
+        ("buy", "long", "long"),
+    ],
+)
+def test_the_position_that_was_liquidated(side: str, position: str, closed: str) -> None:
+    (event,) = liquidations().push(ORDERS, liquidated(detail(side=side, posSide=position)))
+    assert isinstance(event, Liquidation)
+    assert (event.side, event.position_side) == (side, closed)
+
+
+@pytest.mark.parametrize("price", ["", "0"])
+def test_a_liquidation_without_a_price(price: str) -> None:
+    (event,) = liquidations().push(ORDERS, liquidated(detail(bkPx=price)))
+    assert isinstance(event, Liquidation)
+    assert event.price is event.notional_value is None
+    assert event.liquidation_id == f"{TIME_MS}-buy-13-{price}"
+
+
+def test_liquidations_are_published_once_whatever_their_order() -> None:
+    continuity = Continuity()
+    socket = liquidations(continuity=continuity)
+    first, second, old = detail(), detail(sz="7"), detail(ts=str(TIME_MS - 60_000))
+    names = [f"liquidation {TIME_MS}-buy-{size}-86000.5" for size in (13, 7)]
+    oldest = f"liquidation {TIME_MS - 60_000}-buy-13-86000.5"
+    assert told(socket.push(ORDERS, liquidated(second, first))) == names[::-1]
+    assert told(socket.push(ORDERS, liquidated(old))) == [oldest]
+    # A new connection begins with those of the past.
+    socket = liquidations(continuity=continuity)
+    late = detail(sz="9")
+    actions = socket.push(ORDERS, liquidated(old, first, second), liquidated(late))
+    assert told(actions) == [f"liquidation {TIME_MS}-buy-9-86000.5"]
+    assert continuity.duplicates == 3
+
+
+def test_identical_liquidations_of_one_push_are_told_apart() -> None:
+    socket = liquidations()
+    name = f"liquidation {TIME_MS}-buy-13-86000.5"
+    inverse = liquidated(detail(), instrument="BTC-USD-SWAP")
+    push = [liquidated(detail(), detail()), inverse, liquidated(detail())]
+    assert told(socket.push(ORDERS, *push)) == [name, f"{name}-2", name, f"{name}-3"]
+    assert socket.push(ORDERS, *push) == []
+    # In the next push they are the same again.
+    assert socket.push(ORDERS, liquidated(detail())) == []
+
+
+def test_liquidations_of_other_instruments_are_left_out() -> None:
+    socket = liquidations()
+    other = liquidated(detail(), {"bad": 1}, instrument="IOST-USDT-SWAP")
+    assert told(socket.push(ORDERS, other, liquidated(detail()))) == [
+        f"liquidation {TIME_MS}-buy-13-86000.5"
+    ]
+
+
+def test_liquidations_of_all_listed_instruments() -> None:
+    socket = Socket(DATED, data_types=["liquidation"], liquidations="all", listed=DERIVATIVES)
+    assert list(socket.states) == [ORDERS, "liquidation-orders:FUTURES"]
+    other = liquidated(detail(), instrument="IOST-USDT-SWAP")
+    assert told(socket.push(ORDERS, other, liquidated(detail()))) == [
+        "unknown value",
+        f"liquidation {TIME_MS}-buy-13-86000.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"side": "net"}, "unknown value"),
+        ({"side": None}, "malformed event"),
+        ({"sz": ""}, "malformed value"),
+        ({"sz": "0"}, "malformed value"),
+        ({"sz": "1" * 41}, "malformed value"),
+        ({"bkPx": "x"}, "malformed value"),
+        ({"ts": "x"}, "malformed event"),
+    ],
+)
+def test_a_bad_liquidation_costs_only_itself(changes: dict[str, Any], reason: str) -> None:
+    actions = liquidations().push(ORDERS, liquidated(detail(**changes), detail(sz="7")))
+    assert told(actions) == [reason, f"liquidation {TIME_MS}-buy-7-86000.5"]
+
+
+@pytest.mark.parametrize("entry", [{}, 7, None, {"instId": "BTC-USDT-SWAP", "details": None}])
+def test_an_entry_without_liquidations_is_refused(entry: object) -> None:
+    assert told(liquidations().push(ORDERS, entry)) == ["malformed event"]
+
+
+def test_silence_is_no_sign_where_pushes_are_rare() -> None:
+    socket = Socket(*DERIVATIVES, data_types=["funding_rate", "open_interest", "liquidation"])
+    patience = {name.split(":")[0]: state.patience for name, state in socket.states.items()}
+    assert patience == {
+        "funding-rate": 120.0,
+        "open-interest": 120.0,
+        "liquidation-orders": float("inf"),
+    }
+    # Without funding there is no such stream.
+    assert "funding-rate:BTC-USD-261225" not in socket.states

@@ -81,13 +81,13 @@ async def test_all_that_go_to_one_host_share_its_attempts(
     spot, derivatives = connectors(SPOT, USDM)
     async with trio.open_nursery() as nursery:
         for connector in (spot, derivatives):
-            for path in ("/public", "/business"):
+            for path in ("/public", "/business", "/business"):
                 nursery.start_soon(connect, connector, HOST + path)
         # Another host, and another port of the same, have their own.
         nursery.start_soon(connect, spot, "wss://other.test/a", 2)
         nursery.start_soon(connect, spot, "wss://ws.exchange.test:443/a", 2)
     of_host = [at for at, path in opened.attempts if path in ("/public", "/business")]
-    assert of_host == [0, 0, 10, 10]
+    assert of_host == [0, 0, 10, 10, 20, 20]
     assert [at for at, path in opened.attempts if path not in ("/public", "/business")] == [0] * 4
 
 

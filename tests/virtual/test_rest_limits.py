@@ -177,6 +177,21 @@ async def test_what_others_use_up_of_the_window_counts(autojump_clock: MockClock
     assert it.arrived == {"/a": [0], "/b": [0, 60]}
 
 
+async def test_a_poll_that_waits_for_a_turn_leaves_the_reserve_alone(
+    autojump_clock: MockClock,
+) -> None:
+    used = [httpx.Response(200, headers={"x-mbx-used-weight-1m": "7"}) for _ in range(2)]
+    it = Exchange(*used, seconds=3.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(it.get, "/a")
+        nursery.start_soon(it.get, "/a")
+        await trio.sleep(1)
+        nursery.start_soon(it.get, "/poll", 1, "weight", RESERVE)
+        await trio.sleep(1)
+        nursery.start_soon(it.get, "/snapshot")
+    assert it.arrived == {"/a": [0, 0], "/snapshot": [3], "/poll": [60]}
+
+
 @pytest.mark.parametrize("told", ["", "-1", "9.5", "many", "9" * 10])
 async def test_a_count_that_makes_no_sense_is_not_used(
     autojump_clock: MockClock, told: str

@@ -215,6 +215,4 @@ class Settings(_Settings, frozen=True):
     nats: NatsSettings = NatsSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
-    exchanges: dict[ExchangeName, ExchangeSettings] = field(
-        default_factory=lambda: dict(DEFAULTS)
-    )
+    exchanges: dict[ExchangeName, ExchangeSettings] = field(default_factory=lambda: dict(DEFAULTS))

@@ -61,6 +61,11 @@ async def test_a_ban_stops_all_requests_and_no_stream(tmp_path: Path) -> None:
         await collector.trade_until(lambda: collector.live)
         polls, streams = (feeds_of(collector, kind) for kind in ("rest", "websocket"))
         assert len(polls) == len(POLLED)
+        document = (await collector.get("/connections")).body
+        assert {poller["name"] for poller in document["pollers"]} == {
+            f"binance_derivatives/{data_type}" for data_type in POLLED
+        }
+        assert all(poller["connected"] for poller in document["pollers"])
         await market.inject(Ban(3))
         await eventually(lambda: market.counts["requests_418"] > 0)
         answered = market.counts["requests_200"]

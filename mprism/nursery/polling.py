@@ -42,7 +42,8 @@ async def run_poll(
                     pace.slower()
                 await pause_after(failure, state, backoff, settings.refused_seconds)
             else:
-                await trio.sleep(pace.next_at(clock()) - clock())
+                now = clock()  # once: asked again it may be past the next round
+                await trio.sleep(pace.next_at(now) - now)
                 pace.faster()
     finally:
         state.enter(FeedStatus.STOPPED)

@@ -47,6 +47,21 @@ async def test_the_first_round_is_at_once_and_the_others_with_the_clock(
     assert bench.rest.requests["/a"] == [37, 62, 122, 182]
 
 
+async def test_a_round_that_ends_as_the_next_one_is_due(autojump_clock: MockClock) -> None:
+    bench = PollBench({"/a": [b"1"]})
+    bench.rest.seconds = 61.0
+    reads = 0
+
+    def running_clock() -> float:
+        nonlocal reads
+        reads += 1
+        return clock() + reads * 1e-3  # some time passes with each look
+
+    with trio.move_on_after(200):
+        await run_poll(bench.feed, bench.rest, Pace(60.0, 1.0035), running_clock)
+    assert [round(at - START) for at in bench.protocols[0].begun] == [0, 61, 181]
+
+
 async def test_two_polls_keep_their_distance(autojump_clock: MockClock) -> None:
     one, other = (PollBench({"/a": [b"1"]}) for _ in range(2))
     began: list[list[float]] = []

@@ -151,14 +151,19 @@ class Session:
     async def _perform(self, actions: Iterable[Action]) -> None:
         """Do what the protocol wants; events go out together, in order."""
         events: list[Event] = []
-        for action in actions:
-            if isinstance(action, Event):
-                events.append(action)
-            else:
-                self._act(action)
-        self._feed.state.duplicates = self._feed.continuity.duplicates
-        if events:
-            await self._feed.publish(events)
+        rest = iter(actions)
+        try:
+            for action in rest:
+                if isinstance(action, Event):
+                    events.append(action)
+                else:
+                    self._act(action)
+        finally:
+            # Even when one of them ends the connection: the feed remembers them all as seen.
+            events += [action for action in rest if isinstance(action, Event)]
+            self._feed.state.duplicates = self._feed.continuity.duplicates
+            if events:
+                await self._feed.publish(events)
 
     def _act(self, action: Action) -> None:
         match action:

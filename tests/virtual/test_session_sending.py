@@ -75,6 +75,13 @@ async def test_more_frames_than_can_wait_end_the_connection(autojump_clock: Mock
     assert bench.connection.sent == []
 
 
+async def test_events_beside_a_frame_too_many_are_published(autojump_clock: MockClock) -> None:
+    actions = [trade(1), *[Send("a")] * 257, trade(2)]
+    bench = Bench([(1, ["data"])], script={"data": actions})
+    await bench.ends_with("more than 256 frames wait to be sent")
+    assert bench.sink.events == [trade(1), trade(2)]
+
+
 async def test_a_silent_connection_is_pinged_and_must_answer(autojump_clock: MockClock) -> None:
     bench = Bench(
         [(1, ["data"]), (4, ["data"])], keep_alive=KEEP_ALIVE, settings=PATIENT, ends=False

@@ -4,7 +4,7 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from mprism.feeds.protocol import Resubscribe, Send
+from mprism.feeds.protocol import Action, Resubscribe, Send
 from mprism.feeds.venue import KeepAlive
 
 from .bench import Bench
@@ -76,7 +76,7 @@ async def test_more_frames_than_can_wait_end_the_connection(autojump_clock: Mock
 
 
 async def test_events_beside_a_frame_too_many_are_published(autojump_clock: MockClock) -> None:
-    actions = [trade(1), *[Send("a")] * 257, trade(2)]
+    actions: list[Action] = [trade(1), *[Send("a")] * 257, trade(2)]
     bench = Bench([(1, ["data"])], script={"data": actions})
     await bench.ends_with("more than 256 frames wait to be sent")
     assert bench.sink.events == [trade(1), trade(2)]

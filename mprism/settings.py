@@ -153,7 +153,8 @@ class ExchangeSettings(_Settings, frozen=True):
     polling: PollingSettings = PollingSettings()
     backoff: BackoffSettings = BackoffSettings()
     open_timeout_seconds: Seconds = 10.0
-    idle_timeout_seconds: Seconds = 60.0  # no data at all on a connection: replace it
+    # No data at all on a connection: replace it. Longer where all its streams push rarely.
+    idle_timeout_seconds: Seconds = 60.0
     acknowledge_timeout_seconds: Seconds = 10.0
     max_frame_bytes: Annotated[int, Meta(ge=65_536)] = 16 * 1024 * 1024
     streams_per_connection: Annotated[int, Meta(ge=1, le=1_024)] = 200

@@ -38,7 +38,7 @@ from mprism.state import FeedStatus
 
 logger = structlog.get_logger()
 
-# A connection whose streams may all be silent is replaced after this, lest it be dead unseen.
+# However patient its streams are, a silent connection is replaced after this, lest it be dead.
 _SILENT_SECONDS = 900.0
 
 Delay = Callable[[int], float]
@@ -123,7 +123,7 @@ class Session:
                     idle.deadline = trio.current_time() + idle_seconds
                     state.last_data_at = recv_ns / 1e9
                     self._note_live()
-                elif self._may_be_silent and not protocol.unacknowledged:
+                elif self._patience == inf and not protocol.unacknowledged:
                     self._note_live()  # there is nothing more to wait for
                 self._note_oversized()
                 if self._replace is not None:
@@ -131,14 +131,13 @@ class Session:
         raise NetworkFault(f"no data for {idle_seconds:g} s")
 
     @property
-    def _may_be_silent(self) -> bool:
-        """Whether every stream of the connection may stay without data for ever."""
-        streams = self._feed.state.streams.values()
-        return bool(streams) and all(stream.patience == inf for stream in streams)
+    def _patience(self) -> float:
+        """How much longer than any connection this one may stay without data, in seconds."""
+        return min((each.patience for each in self._feed.state.streams.values()), default=0.0)
 
     def _idle_seconds(self) -> float:
         idle_seconds = self._feed.settings.idle_timeout_seconds
-        return max(idle_seconds, _SILENT_SECONDS) if self._may_be_silent else idle_seconds
+        return max(idle_seconds, min(idle_seconds + self._patience, _SILENT_SECONDS))
 
     def _note_live(self) -> None:
         """Only valid data makes a feed live, and its backoff begin anew, where data is due."""

@@ -1,7 +1,7 @@
 """The messages of one book: tops at intervals of exchange time, and updates between them."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from mprism.feeds.book import OrderBook
 from mprism.feeds.instrument import Instrument
@@ -9,6 +9,8 @@ from mprism.feeds.levels import Change
 from mprism.schema import Level, Levels, rfc3339
 from mprism.schema import OrderBook as OrderBookEvent
 from mprism.settings import OrderBookSettings
+
+_MOST_BACK_NS: Final = 60_000_000_000
 
 
 class BookMessages:
@@ -28,7 +30,9 @@ class BookMessages:
 
     def is_due(self, ts_event: int) -> bool:
         """Whether an event of this time is the first one of an interval."""
-        return ts_event // self._interval_ns > self._interval
+        intervals = ts_event // self._interval_ns - self._interval
+        # So much older means that the time of the last top was wrong.
+        return intervals > 0 or intervals * self._interval_ns < -_MOST_BACK_NS
 
     def hurry(self) -> None:
         """The next event is due, whatever its time."""

@@ -72,6 +72,15 @@ def test_a_top_is_due_at_the_first_event_of_each_interval() -> None:
     assert made.is_due(START + 3_000 * MS)
 
 
+def test_a_time_that_was_wrong_does_not_end_the_tops() -> None:
+    made = messages()
+    made.top(book_of(), 1, START + 3_600 * SECOND, 0)
+    assert made.is_due(START)
+    made.top(book_of(), 2, START, 0)
+    # What is a little older is only late.
+    assert not any(made.is_due(START - late * SECOND) for late in (1, 30, 60))
+
+
 def test_the_interval_is_that_of_the_configuration() -> None:
     made = messages(interval=0.25)
     made.top(book_of(), 1, START, 0)

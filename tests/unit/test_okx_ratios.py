@@ -78,7 +78,7 @@ def test_a_round_asks_for_every_instrument(data_type: RatioType, path: str) -> N
     assert isinstance(fetches[0], Fetch)
     assert request.path == path
     assert request.parameters == {"instId": NAME, "period": "5m", "limit": 12}
-    assert request.pool == f"ratio:{NAME}"
+    assert request.pool == f"ratio:{data_type}:{NAME}"
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_every_request_counts_for_a_limit_of_its_own() -> None:
         ("weight", 20),
         ("books", 40),
         ("instruments:SWAP", 20),
-        ("ratio:BTC-USDT-SWAP", 5),
+        ("ratio:lsr_all_account:BTC-USDT-SWAP", 5),
     ):
         assert (budgets.of(pool).limit, budgets.of(pool).window_seconds) == (limit, 2.0)
     assert OKX_SPOT.connects == Limit(3, 1.0)

@@ -75,7 +75,7 @@ class Ratios:
             request = Request(
                 PATHS[self._data_type],
                 {"instId": name, "period": period, "limit": _ROWS},
-                pool=f"{RATIO}:{name}",
+                pool=f"{RATIO}:{self._data_type}:{name}",
             )
             yield Fetch(name, request)
 

@@ -158,6 +158,28 @@ def test_a_new_connection_goes_on_where_the_last_one_ended() -> None:
     assert again.value(end)[1:] == [asked(begin, end)]
 
 
+def test_candles_that_were_not_had_are_asked_for_on_the_next_connection() -> None:
+    old = Index()
+    old.value()
+    new = Index(old.socket.continuity)
+    time = TIME_MS + 1_000
+    assert new.value(time)[1:] == [asked(BEGIN, time)]
+    assert len(new.value(time + 1_000)) == 1  # they are on their way
+    assert candles(new.answer(candle(BEGIN))) == [BEGIN]
+    assert len(Index(old.socket.continuity).value(time + 2_000)) == 1
+
+
+def test_a_gap_that_waits_for_the_answer_about_another_is_not_forgotten() -> None:
+    old = Index()
+    old.value()
+    later = TIME_MS + 2 * MINUTE
+    old.value(later)
+    old.answer(candle(BEGIN))
+    (_, ask) = Index(old.socket.continuity).value(later + 1_000)
+    assert isinstance(ask, Fetch)
+    assert ask.request.parameters["start_timestamp"] <= TIME_MS  # type: ignore[operator]
+
+
 def test_repeated_and_older_values_are_not_published() -> None:
     index = Index()
     index.value()

@@ -1,7 +1,8 @@
 """The volatility index: the channel `deribit_volatility_index.*`, and candles where it was away.
 
 At the start, and whenever two streamed values are more than a minute apart, candles of a
-minute are asked for. Only those are published that are complete, and newer than the last one.
+minute are asked for; by the next connection, if this one ends before the answer. Only those are
+published that are complete, and newer than the last one.
 """
 
 from collections.abc import Iterator
@@ -78,6 +79,8 @@ class VolatilityChannel:
         times[self._series] = time
         yield self._event(time, recv_ns, value)
         begin = time - _FIRST_MS if last is None else last
+        if self._asked is None:
+            begin = min(begin, times.get(self._unanswered, begin))
         if time - begin > _CANDLE_MS:
             yield from self._ask(begin - begin % _CANDLE_MS, time)
 
@@ -108,12 +111,21 @@ class VolatilityChannel:
         yield from self._publish(asked, recv_ns)
         if self._next is not None:
             yield from self._ask(*self._next)
+        else:
+            self.stream.continuity.last_time.pop(self._unanswered, None)
 
     @property
     def _series(self) -> str:
         return f"volatility_index:{self.stream.instrument.instrument_id}"
 
+    @property
+    def _unanswered(self) -> str:
+        """Where the feed remembers from when on candles were asked for and not had."""
+        return f"{self._series}:unanswered"
+
     def _ask(self, begin: int, end: int) -> Iterator[Action]:
+        times, unanswered = self.stream.continuity.last_time, self._unanswered
+        times[unanswered] = min(begin, times.get(unanswered, begin))
         if self._asked is not None:
             self._next = (begin if self._next is None else self._next[0], end)
             return

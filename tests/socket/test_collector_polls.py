@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from mprism.schema import decode
-from mprism.settings import OrderBookSettings, PollingSettings
+from mprism.settings import OFFERED, OrderBookSettings, PollingSettings
 from mprism.simulator.faults import Ban, LoseFrames
 from mprism.state import FeedState, FeedStatus
 from tests.socket.collector_fixture import (
@@ -19,11 +19,12 @@ from tests.socket.collector_fixture import (
 from tests.socket.markets import open_markets
 from tests.socket.nats_fixture import open_nats
 
-POLLED = ("open_interest", "lsr_top_position", "lsr_all_account")
+POLLED = {"open_interest", "lsr_top_position", "lsr_all_account", "funding_info"}
 SETTINGS = msgspec.structs.replace(
     EXCHANGE,
-    data_types=("orderbook", "trade", *POLLED),
-    polling=PollingSettings(open_interest_seconds=0.1, ratio_seconds=0.2),
+    data_types=OFFERED["binance_derivatives"],
+    # Each of the pools of limits is asked from.
+    polling=PollingSettings(open_interest_seconds=0.1, ratio_seconds=0.1, funding_info_seconds=0.2),
     orderbook=OrderBookSettings(rest_levels=500),
 )
 
@@ -40,7 +41,13 @@ async def test_a_low_limit_is_kept_and_books_do_not_wait_for_polls(tmp_path: Pat
     ):
         (market,) = collector.simulators
         await collector.trade_until(lambda: collector.live)
-        await collector.trade_until(lambda: market.rest.limits.used_weight >= 29)
+        await collector.trade_until(lambda: market.rest.limits.used_weight >= 30)
+        # Ratios have a limit of their own. While they are asked for ten times, others are not.
+        (ratios,) = (feed for feed in feeds_of(collector, "rest") if "account" in feed.name)
+        asked = ratios.frames
+        await collector.trade_until(lambda: ratios.frames >= asked + 20)
+        # At the end of a minute it takes an answer to learn what is used up of another window.
+        assert market.rest.limits.used_weight <= 33
         (books,) = (feed for feed in feeds_of(collector, "websocket") if feed.books_live)
         # A snapshot is 10, and nobody gives those back before the next minute.
         await market.inject(LoseFrames(1, "btcusdt@depth"))
@@ -63,7 +70,7 @@ async def test_a_ban_stops_all_requests_and_no_stream(tmp_path: Path) -> None:
         assert len(polls) == len(POLLED)
         document = (await collector.get("/connections")).body
         assert {poller["name"] for poller in document["pollers"]} == {
-            f"binance_derivatives/{data_type}" for data_type in POLLED
+            f"binance_derivatives/{name}" for name in POLLED
         }
         assert all(poller["connected"] for poller in document["pollers"])
         await market.inject(Ban(3))
@@ -87,4 +94,5 @@ async def test_a_ban_stops_all_requests_and_no_stream(tmp_path: Path) -> None:
         await collector.settled()
         stored = await stored_in(nats.url)
         assert_right(stored, collector.simulators)
-        assert {decode(message.payload).data_type for message in stored} >= set(POLLED)
+        values = {"funding_rate", "open_interest", "lsr_top_position", "lsr_all_account"}
+        assert {decode(message.payload).data_type for message in stored} >= values

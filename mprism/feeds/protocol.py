@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mprism.feeds.funding import FundingRates
+from mprism.feeds.seen_ids import SeenIds
 from mprism.schema import Event
 
 
@@ -98,8 +99,6 @@ class BookState:
 
 Action = Event | Send | Fetch | Resubscribe | Reject | Replace | Gap | BookState
 
-_MOST_SEEN = 20_000  # ids; the oldest are forgotten
-
 
 @dataclass(slots=True)
 class Continuity:
@@ -110,17 +109,14 @@ class Continuity:
     messages: int = 0  # valid ones of any subscribed stream
     duplicates: int = 0
     funding: FundingRates = field(default_factory=FundingRates)
-    _seen: dict[tuple[str, str], None] = field(default_factory=dict)
+    seen: SeenIds = field(default_factory=SeenIds)
 
     def is_new(self, instrument_id: str, event_id: str) -> bool:
         """Whether this id comes for the first time; a repeated one counts as a duplicate."""
-        if (instrument_id, event_id) in self._seen:
-            self.duplicates += 1
-            return False
-        self._seen[instrument_id, event_id] = None
-        if len(self._seen) > _MOST_SEEN:
-            del self._seen[next(iter(self._seen))]
-        return True
+        if self.seen.add(instrument_id, event_id):
+            return True
+        self.duplicates += 1
+        return False
 
 
 class StreamProtocol(Protocol):

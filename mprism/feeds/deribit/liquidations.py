@@ -12,9 +12,9 @@ from mprism.feeds.decoding import NS_PER_MS
 from mprism.feeds.deribit.trade_rows import TradeRow
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import Action, Reject
+from mprism.feeds.seen_ids import SeenIds
 from mprism.schema import Liquidation, rfc3339
 
-_MOST: Final = 20_000  # ids that are remembered; the oldest are forgotten
 _WHO: Final = {"": (), "T": ("T",), "M": ("M",), "MT": ("T", "M")}
 _OPPOSITE: Final[dict[str, Literal["buy", "sell"]]] = {"buy": "sell", "sell": "buy"}
 
@@ -23,22 +23,16 @@ _OPPOSITE: Final[dict[str, Literal["buy", "sell"]]] = {"buy": "sell", "sell": "b
 class PublishedLiquidations:
     """Which liquidations are out, whoever told of them. Outlives connections."""
 
-    _ids: dict[tuple[str, str], None] = field(default_factory=dict)
+    _seen: SeenIds = field(default_factory=SeenIds)
 
     def new(self, actions: Iterable[Action]) -> Iterator[Action]:
         """`actions` without the liquidations that came before."""
         for action in actions:
-            if not isinstance(action, Liquidation) or self._is_new(action):
+            is_new = not isinstance(action, Liquidation) or self._seen.add(
+                action.instrument_id, action.liquidation_id
+            )
+            if is_new:
                 yield action
-
-    def _is_new(self, event: Liquidation) -> bool:
-        key = event.instrument_id, event.liquidation_id
-        if key in self._ids:
-            return False
-        self._ids[key] = None
-        if len(self._ids) > _MOST:
-            del self._ids[next(iter(self._ids))]
-        return True
 
 
 def liquidations_of(row: TradeRow, instrument: Instrument, recv_ns: int) -> Iterator[Action]:

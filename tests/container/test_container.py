@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mprism.settings import HttpSettings
+from mprism.settings import OFFERED, HttpSettings
 
 from .conftest import Image
 
@@ -22,13 +22,12 @@ def test_the_demo_runs_inside_and_nothing_is_lost(image: Image) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(image.run("cat", "/tmp/report.json").stdout)
     covered = {(row["exchange"], row["data_type"]) for row in report["results"]}
-    exchanges = {"binance_spot", "binance_derivatives"}
-    assert covered >= {(name, kind) for name in exchanges for kind in ("orderbook", "trade")}
+    assert covered == {(name, kind) for name, kinds in OFFERED.items() for kind in kinds}
     for row in report["results"]:
         assert row["stored"] > 0, row
         assert row["lost"] == row["duplicated"] == row["out_of_order"] == 0, row
-        assert row["books_wrong"] == 0, row
-        assert (row["books_compared"] > 0) is (row["data_type"] == "orderbook"), row
+        assert row["wrong"] == 0, row
+        assert (row["compared"] > 0) is (row["data_type"] != "trade"), row
 
 
 def test_the_collector_starts_answers_its_health_check_and_stops_when_told(image: Image) -> None:

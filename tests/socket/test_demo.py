@@ -120,7 +120,18 @@ async def test_the_demo_takes_nothing_that_is_meant_for_another_collector(tmp_pa
     }
     with trio.fail_after(2 * PATIENCE):
         result = await trio.run_process(
-            [sys.executable, "-P", "-m", "mprism", "demo", "--rate", "50", "--seconds", "1"],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "mprism",
+                "demo",
+                "--rate",
+                "50",
+                "--seconds",
+                "2",
+                "--no-faults",
+            ],
             cwd=tmp_path,
             env=environment(env),
             capture_stdout=True,

@@ -8,16 +8,8 @@ import pytest
 from mprism.feeds.errors import Refused
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import Action, BookState, Reject, Replace
-from tests.unit.okx_payloads import (
-    ETH_SPOT,
-    RECV_NS,
-    SPOT,
-    Socket,
-    book,
-    event,
-    told,
-    trade,
-)
+from tests.unit.okx_payloads import ETH_SPOT, RECV_NS, SPOT, book, event, trade
+from tests.unit.okx_socket import Socket, told
 
 BOOKS = "books:BTC-USDT"
 FILLS = "trades-all:BTC-USDT"

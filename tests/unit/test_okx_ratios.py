@@ -10,7 +10,8 @@ from mprism.feeds.protocol import Action, Continuity, Fetch
 from mprism.schema import AllAccountRatio, TopPositionRatio
 from mprism.settings import ExchangeSettings, PollingSettings
 from mprism.state import StreamState
-from tests.unit.okx_payloads import INVERSE, LINEAR, RECV_NS, TIME, TIME_MS, answer, told
+from tests.unit.okx_payloads import INVERSE, LINEAR, RECV_NS, TIME_MS, answer, place
+from tests.unit.okx_socket import told
 
 NAME = "BTC-USDT-SWAP"
 ROOT = "/api/v5/rubik/stat/contracts"
@@ -39,14 +40,7 @@ def row(minutes: int = 0, ratio: str = "1.1739") -> list[str]:
     return [str(TIME_MS + minutes * 60_000), ratio]
 
 
-COMMON: dict[str, Any] = {
-    "exchange": "okx_derivatives",
-    "market_type": "perpetual",
-    "symbol": "BTC-USDT",
-    "instrument_id": NAME,
-    "timestamp": TIME,
-    "ts_event": TIME_MS * 1_000_000,
-    "ts_recv": RECV_NS,
+COMMON: dict[str, Any] = place(LINEAR) | {
     "long_short_ratio": "1.1739",
     "period": "5m",
 }

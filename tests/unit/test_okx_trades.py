@@ -7,19 +7,8 @@ import pytest
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import Continuity, Gap, Reject
 from mprism.schema import Trade
-from tests.unit.okx_payloads import (
-    INVERSE,
-    LINEAR,
-    RECV_NS,
-    SPOT,
-    TIME,
-    TIME_MS,
-    Socket,
-    aggregate,
-    pushed,
-    told,
-    trade,
-)
+from tests.unit.okx_payloads import INVERSE, LINEAR, SPOT, TIME_MS, aggregate, place, pushed, trade
+from tests.unit.okx_socket import Socket, told
 
 FILLS = "trades-all:BTC-USDT"
 AGGREGATES = "trades:BTC-USDT"
@@ -34,14 +23,7 @@ def aggregates(*instruments: Instrument) -> Socket:
 
 
 def expected(instrument: Instrument, **changes: Any) -> Trade:
-    fields: dict[str, Any] = {
-        "exchange": instrument.exchange,
-        "market_type": instrument.market_type,
-        "symbol": instrument.symbol,
-        "instrument_id": instrument.instrument_id,
-        "timestamp": TIME,
-        "ts_event": TIME_MS * 1_000_000,
-        "ts_recv": RECV_NS,
+    fields: dict[str, Any] = place(instrument) | {
         "trade_id": "130639474",
         "price": "42219.90",
         "quantity": "0.12060306",
@@ -172,7 +154,7 @@ def test_a_count_that_cannot_be_is_no_trade(count: str) -> None:
 
 def test_a_quantity_that_cannot_be_computed_is_no_trade() -> None:
     socket = fills(LINEAR)
-    row = trade(1, instId="BTC-USDT-SWAP", sz="1" * 41)
+    row = trade(1, instId="BTC-USDT-SWAP", sz="1" * 40)
     assert told(socket.push("trades-all:BTC-USDT-SWAP", row)) == ["malformed value"]
     # It does not count as seen.
     row = trade(1, instId="BTC-USDT-SWAP")

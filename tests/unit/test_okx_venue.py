@@ -25,9 +25,9 @@ from tests.unit.okx_payloads import (
     answer,
     book,
     pushed,
-    told,
     trade,
 )
+from tests.unit.okx_socket import told
 
 PUBLIC = "wss://ws.okx.com:8443/ws/v5/public"
 BUSINESS = "wss://ws.okx.com:8443/ws/v5/business"

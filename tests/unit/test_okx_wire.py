@@ -15,7 +15,6 @@ from tests.unit.okx_payloads import (
     DERIVATIVES,
     LINEAR,
     REASONS,
-    Socket,
     answer,
     book,
     detail,
@@ -24,9 +23,9 @@ from tests.unit.okx_payloads import (
     interest,
     liquidated,
     pushed,
-    told,
     trade,
 )
+from tests.unit.okx_socket import Socket, told
 from tests.unit.test_okx_ratios import Poll
 
 FILLS = "trades-all:BTC-USDT"

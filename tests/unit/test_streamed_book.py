@@ -12,7 +12,7 @@ from mprism.feeds.protocol import Continuity
 from mprism.feeds.streamed_book import BookChange, StreamedBook
 from mprism.schema import Level
 from mprism.settings import OrderBookSettings
-from tests.unit.okx_payloads import told
+from tests.unit.okx_socket import told
 
 STREAM = "book.X"
 SECOND = 1_000_000_000

@@ -20,6 +20,7 @@ from mprism.schema import Level
 # Signs, exponents, NaN, infinity, blanks and underscores, all of which float() takes, are not
 # decimals of an exchange.
 _DECIMAL: Final = re.compile(r"[0-9.]+", re.ASCII).fullmatch
+_MOST_CHARACTERS: Final = 40  # of an amount; more is none of a market, and may go into an id
 _PLAIN: Final = b'0123456789.,"[]'
 _encode: Final = Encoder().encode
 _decode_texts: Final = Decoder(list[Level]).decode
@@ -38,7 +39,7 @@ class MalformedLevels(ValueError):
 
 def is_amount(text: str) -> bool:
     """Whether `text` is a plain decimal above zero, as a price or a traded quantity must be."""
-    return _number(text) > 0.0
+    return len(text) <= _MOST_CHARACTERS and _number(text) > 0.0
 
 
 def _number(text: str) -> float:

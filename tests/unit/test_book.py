@@ -286,7 +286,7 @@ def test_any_text_is_levels_or_refused(levels: list[Level]) -> None:
         assert quantity >= 0
 
 
-@pytest.mark.parametrize("bad", [bad for bad, _ in MALFORMED if bad != "1"])
+@pytest.mark.parametrize("bad", [*(bad for bad, _ in MALFORMED if bad != "1"), "1." + "0" * 39])
 def test_no_amount(bad: str) -> None:
     assert not is_amount(bad)
 

@@ -17,6 +17,9 @@ from mprism.feeds.protocol import Reject
 CREDITS: Final = 500
 """What a REST request costs that has no price of its own."""
 
+# It becomes part of a message's id, which travels in a header: no line breaks, and never long.
+_TradeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+
 _ABSENT: Final = (b"", b"null")
 
 
@@ -67,7 +70,7 @@ class TradeData(Struct, gc=False):
 
     instrument_name: str
     trade_seq: Id
-    trade_id: str
+    trade_id: _TradeId
     timestamp: Milliseconds
     price: Raw
     amount: Raw

@@ -167,6 +167,8 @@ def test_what_is_no_list_is_a_fault(answer: bytes) -> None:
         ([WEIGHTS | {"intervalNum": -1}], None),
         ([WEIGHTS | {"limit": 0}], None),
         ([WEIGHTS | {"limit": -5}], None),
+        ([WEIGHTS | {"intervalNum": 10**400}], None),
+        ([WEIGHTS | {"limit": 10**400}], None),
         ([WEIGHTS | {"interval": "DAY", "limit": 5}], Limit(5, 86_400.0)),
     ],
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +14,10 @@ from mprism.feeds.errors import NetworkFault
 from mprism.feeds.instrument import Instrument, InstrumentList
 from mprism.feeds.protocol import WEIGHT
 from mprism.feeds.weight import Limit
+
+# A limit beyond these is none.
+_LONGEST_SECONDS: Final = 366 * 86_400
+_MOST_WEIGHT: Final = 10**9
 
 
 class RateLimit(Struct, rename="camel"):
@@ -111,6 +116,7 @@ def _limits(limits: list[RateLimit]) -> dict[str, Limit]:
     seconds = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
     for limit in limits:
         length = limit.interval_num * seconds.get(limit.interval, 0)
-        if limit.rate_limit_type == "REQUEST_WEIGHT" and length > 0 and limit.limit > 0:
+        is_sane = 0 < length <= _LONGEST_SECONDS and 0 < limit.limit <= _MOST_WEIGHT
+        if limit.rate_limit_type == "REQUEST_WEIGHT" and is_sane:
             return {WEIGHT: Limit(limit.limit, float(length))}
     return {}

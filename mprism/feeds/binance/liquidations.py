@@ -15,7 +15,9 @@ from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import Action, Continuity, Reject
 from mprism.schema import Liquidation, rfc3339
 
-_USD_M: Final = 1  # `st`: the streams of all symbols have COIN-M's in them, too
+# `st`: the streams of all symbols have COIN-M's in them, too
+_USD_M: Final = 1
+_COIN_M: Final = 2
 
 # To sell closes a long position.
 _SIDES: Final[dict[str, tuple[Literal["buy", "sell"], Literal["long", "short"]]]] = {
@@ -35,8 +37,10 @@ class ForceOrders:
     def follow(self, event: ForceOrderEvent, recv_ns: int) -> Iterable[Action] | Reject:
         """The liquidation, if it is a new one of USD-M."""
         order = event.order
-        if event.margin_type not in (None, _USD_M):
+        if event.margin_type == _COIN_M:
             return ()
+        if event.margin_type not in (None, _USD_M):
+            return Reject(UNKNOWN, f"{order.symbol}: st {event.margin_type} of a liquidation")
         instrument = self._instruments.get(order.symbol)
         if instrument is None:
             return Reject(UNKNOWN, f"liquidation of {order.symbol!r}, which is not listed")

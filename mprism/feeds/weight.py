@@ -85,6 +85,12 @@ class Budgets:
             self._budgets[pool] = budget
         return budget
 
+    def share_at_most(self, share: float) -> None:
+        """Somebody else who spends from these budgets wants us to use no more of the limits."""
+        self._share = min(self._share, share)
+        for budget in self._budgets.values():
+            budget.share = self._share
+
     def set_limit(self, pool: str, limit: Limit) -> None:
         """The exchange has told a limit. What is used up or imposed stays."""
         self._limits[pool] = limit

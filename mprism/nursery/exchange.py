@@ -50,11 +50,11 @@ class Hosts:
     _connects: dict[str, WeightBudget] = field(default_factory=dict)
 
     def budgets(self, venue: Venue, settings: ExchangeSettings) -> Budgets:
-        """The REST budgets of the venue's host."""
-        url = venue.rest_url(settings)
-        if url not in self._budgets:
-            self._budgets[url] = Budgets(venue.limits, settings.rest_weight_share)
-        return self._budgets[url]
+        """The REST budgets of the venue's host, by the least share that is configured for it."""
+        url, share = venue.rest_url(settings), settings.rest_weight_share
+        budgets = self._budgets.setdefault(url, Budgets(venue.limits, share))
+        budgets.share_at_most(share)
+        return budgets
 
     def connects(self, venue: Venue, host: str) -> WeightBudget:
         """The connection attempts that `host` grants."""

@@ -199,3 +199,13 @@ def test_a_pool_that_the_exchange_tells_of_first_is_there() -> None:
     both = budgets()
     both.set_limit("orders", Limit(2, 1.0))
     assert both.of("orders:BTC").limit == 2
+
+
+def test_the_least_share_holds_for_every_budget() -> None:
+    both = budgets()
+    early = both.of("weight")
+    both.share_at_most(0.2)
+    both.share_at_most(0.9)
+    assert [each.share for each in (early, both.of("books:BTC"))] == [0.2, 0.2]
+    early.spend(20, MINUTE)
+    assert early.delay(1, MINUTE) == 60

@@ -123,6 +123,14 @@ def test_exchanges_at_one_address_share_their_budgets() -> None:
     assert Hosts().budgets(Slow(SPOT), shared) is not one
 
 
+@pytest.mark.parametrize("shares", [(0.25, 0.5), (0.5, 0.25)])
+def test_the_least_share_holds_for_an_address(shares: tuple[float, float]) -> None:
+    hosts = Hosts()
+    for share in shares:
+        hosts.budgets(Slow(SPOT), ExchangeSettings(rest_weight_share=share))
+    assert hosts.budgets(Slow(SPOT), ExchangeSettings()).of("weight").share == 0.25
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [

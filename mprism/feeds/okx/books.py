@@ -80,10 +80,10 @@ def snapshot_of(body: bytes) -> BookChange:
 
 
 def _change(row: BookRow, *, is_snapshot: bool) -> BookChange:
-    has_previous = not is_snapshot and row.last_id is not None and row.previous_id != -1
+    has_ids = row.last_id is not None and not is_snapshot
     return BookChange(
         is_snapshot=is_snapshot,
-        previous_id=row.previous_id if has_previous else None,
+        previous_id=row.previous_id if has_ids else None,
         last_id=row.time if row.last_id is None else row.last_id,
         ts_event=row.time * NS_PER_MS,
         bids=Raw(_encode(row.bids)),

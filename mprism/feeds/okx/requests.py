@@ -86,10 +86,12 @@ class Requests:
 
     def failed(self, id_: str | None, msg: str, recv_ns: int) -> Verdict | None:
         """An error has come. None when it belongs to no request."""
-        of_id = (
-            self._asked if id_ is None else {id_: self._asked[id_]} if id_ in self._asked else {}
-        )
-        open_ = [(number, stream) for number, asked in of_id.items() for stream in asked.streams]
+        open_ = [
+            (number, stream)
+            for number, asked in self._asked.items()
+            for stream in asked.streams
+            if id_ in (None, number)
+        ]
         named = [each for each in open_ if self._is_named(each[1], msg)]
         # A stream that is ended and asked for anew is there twice: the first one is meant.
         blamed = list({stream: (number, stream) for number, stream in reversed(named)}.values())

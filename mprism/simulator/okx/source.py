@@ -1,6 +1,6 @@
 """What everything has in common that OKX tells beside trades and books."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -9,7 +9,6 @@ from mprism.simulator.market import SymbolMarket
 from mprism.simulator.okx.catalog import Listing
 from mprism.simulator.okx.figures import scaled
 from mprism.simulator.okx.session import Opening
-from mprism.simulator.values import ValueTape
 
 
 class OkxSource(Source, Protocol):
@@ -18,9 +17,6 @@ class OkxSource(Source, Protocol):
     @property
     def openings(self) -> Mapping[str, Opening]:
         """By the name of the stream."""
-
-
-Tapes = Sequence[ValueTape]
 
 
 def middle(market: SymbolMarket) -> Decimal:

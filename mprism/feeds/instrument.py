@@ -90,5 +90,7 @@ def select(
 
 
 def _describe(symbol: str, by_symbol: Iterable[str], instruments: Iterable[str]) -> str:
-    near = get_close_matches(symbol.upper(), [*by_symbol, *instruments], n=3, cutoff=0.6)
+    # Where an exchange's own name is the symbol, it is offered once.
+    names = dict.fromkeys((*by_symbol, *instruments))
+    near = get_close_matches(symbol.upper(), names, n=3, cutoff=0.6)
     return f"{symbol!r}" + (f" (did you mean {', '.join(near)}?)" if near else "")

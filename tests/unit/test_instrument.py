@@ -55,6 +55,16 @@ def test_unknown_symbols_are_all_named_with_near_ones(symbols: list[str], text: 
     assert text in str(caught.value)
 
 
+def test_a_near_name_is_offered_once() -> None:
+    listed = {
+        name: Instrument("okx_spot", "spot", name, name)
+        for name in ("BTC-USDT", "ETH-USDT", "OKB-USDT")
+    }
+    with pytest.raises(UnknownSymbol) as caught:
+        select(listed, ["BTCUSDT"], "okx_spot")
+    assert str(caught.value).endswith("(did you mean BTC-USDT, OKB-USDT, ETH-USDT?)")
+
+
 @pytest.mark.parametrize("symbol", ["BTC-USDT", "BTCUSDT", "BTCUSDT_OLD"])
 def test_a_symbol_that_two_instruments_share_is_refused(symbol: str) -> None:
     """Their messages would share subjects and ids."""

@@ -19,7 +19,7 @@ come once a period, and liquidations may stay away for ever.
 
 from collections.abc import Iterable, Iterator
 
-from mprism.http.history import SPAN_SECONDS, BookOut
+from mprism.http.history import SPAN_SECONDS, BookOut, StreamRefused
 from mprism.http.instant import NS_PER_SECOND
 from mprism.http.look import Check, Look, Status
 from mprism.state import FeedState, FeedStatus
@@ -99,10 +99,12 @@ def check_streams(look: Look, feed: FeedState) -> Check:
     name = f"streams:{feed.name}"
     if feed.status not in CONNECTED:
         return look.check(name, Status.HEALTHY, "not connected")
-    refused = [f"{n} ({s.refused})" for n, s in feed.streams.items() if s.refused is not None]
+    refused = {n: s.refused for n, s in feed.streams.items() if s.refused is not None}
     if refused:
-        reason = f"{len(refused)} of {len(feed.streams)} refused: {_some(refused, len(refused))}"
-        return look.check(name, Status.DEGRADED, reason, feed.since)
+        described = (f"{stream} ({why})" for stream, why in refused.items())
+        reason = f"{len(refused)} of {len(feed.streams)} refused: {_some(described, len(refused))}"
+        since = min(look.history.begun(StreamRefused(feed.name, n), look.now) for n in refused)
+        return look.check(name, Status.DEGRADED, reason, since)
     silent = dict(_silent_streams(look, feed))
     if not silent:
         return look.check(name, Status.HEALTHY)

@@ -8,6 +8,7 @@ Bounded: as many samples are kept as `SPAN_SECONDS` has room for.
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from mprism.state import CollectorState, Coverage, FeedState
@@ -27,11 +28,19 @@ class BookOut(NamedTuple):
     symbol: str
 
 
+@dataclass(frozen=True, slots=True)
+class StreamRefused:
+    """The condition that the exchange refuses one stream. No tuple: a book's would be equal."""
+
+    feed: str
+    stream: str
+
+
 class BacklogHigh(NamedTuple):
     """The condition that more than half of the room for waiting messages is taken."""
 
 
-Condition = BookOut | BacklogHigh
+Condition = BookOut | StreamRefused | BacklogHigh
 
 
 class FeedCounts(NamedTuple):
@@ -102,6 +111,9 @@ def conditions(state: CollectorState) -> Iterator[Condition]:
     for feed in state.feeds.values():
         for symbol in feed.books_out:
             yield BookOut(feed.name, symbol)
+        for name, stream in feed.streams.items():
+            if stream.refused is not None:
+                yield StreamRefused(feed.name, name)
     if state.publisher.backlog_bytes * 2 > state.publisher.backlog_limit_bytes > 0:
         yield BacklogHigh()
 

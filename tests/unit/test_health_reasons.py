@@ -54,8 +54,8 @@ SPOT = "feed:binance_spot"
             refused_stream,
             "streams:binance_spot",
             "1 of 2 refused: btcusdt@trade (60018: no such channel)",
-            "2023-11-14T22:13:24.000Z",
-            11.0,
+            "2023-11-14T22:13:25.000Z",
+            10.0,
         ),
         (
             book_out(16),

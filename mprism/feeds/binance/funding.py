@@ -11,12 +11,13 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from mprism.feeds.binance.market import FUNDING
-from mprism.feeds.binance.values import MALFORMED, amount_if_any, place
+from mprism.feeds.binance.values import MALFORMED, amount_if_any
 from mprism.feeds.binance.wire import MarkPriceEvent
 from mprism.feeds.decimals import MalformedNumber, checked, difference
 from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE
 from mprism.feeds.errors import NetworkFault
 from mprism.feeds.instrument import Instrument
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Continuity, Fetch, Reject, Request
 from mprism.schema import FundingRate, rfc3339
 from mprism.state import StreamState

@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from mprism.feeds.binance.values import MALFORMED, amount, amount_if_any, is_newer, place
+from mprism.feeds.binance.values import MALFORMED, amount, amount_if_any, is_newer
 from mprism.feeds.decimals import MalformedNumber, product
 from mprism.feeds.decoding import UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Continuity, Fetch, Reject, Request
 from mprism.schema import OpenInterest
 from mprism.state import StreamState

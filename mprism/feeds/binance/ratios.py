@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from mprism.feeds.binance.market import STATISTICS
-from mprism.feeds.binance.values import MALFORMED, amount, is_newer, place
+from mprism.feeds.binance.values import MALFORMED, amount, is_newer
 from mprism.feeds.decimals import MalformedNumber, shares
 from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Continuity, Fetch, Reject, Request
 from mprism.schema import AllAccountRatio, TopPositionRatio
 from mprism.state import StreamState

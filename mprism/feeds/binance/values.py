@@ -1,12 +1,7 @@
-"""What USD-M's events and REST rows share: amounts, whether a row is new, where it belongs."""
-
-from typing import TypedDict
+"""What USD-M's events and REST rows share: amounts, and whether a row is new."""
 
 from mprism.feeds.decimals import MalformedNumber, checked, decimal_of
-from mprism.feeds.decoding import NS_PER_MS
-from mprism.feeds.instrument import Instrument
 from mprism.feeds.protocol import Continuity
-from mprism.schema import rfc3339
 
 MALFORMED = "malformed value"
 """The reason for a value, or an answer of REST, that cannot be read."""
@@ -35,29 +30,3 @@ def is_newer(continuity: Continuity, series: str, time: int) -> bool:
         return False
     continuity.last_time[series] = time
     return True
-
-
-class Place(TypedDict):
-    """The fields that every message has."""
-
-    exchange: str
-    market_type: str
-    symbol: str
-    instrument_id: str
-    timestamp: str
-    ts_event: int
-    ts_recv: int
-
-
-def place(instrument: Instrument, time: int, recv_ns: int) -> Place:
-    """Those of a message about `instrument` of the exchange's `time`, in ms."""
-    ts_event = time * NS_PER_MS
-    return {
-        "exchange": instrument.exchange,
-        "market_type": instrument.market_type,
-        "symbol": instrument.symbol,
-        "instrument_id": instrument.instrument_id,
-        "timestamp": rfc3339(ts_event),
-        "ts_event": ts_event,
-        "ts_recv": recv_ns,
-    }

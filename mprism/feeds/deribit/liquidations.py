@@ -11,6 +11,7 @@ from mprism.feeds.decimals import MalformedNumber, product
 from mprism.feeds.decoding import NS_PER_MS
 from mprism.feeds.deribit.trade_rows import TradeRow
 from mprism.feeds.instrument import Instrument
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Reject
 from mprism.feeds.seen_ids import SeenIds
 from mprism.schema import Liquidation, rfc3339
@@ -49,17 +50,10 @@ def liquidations_of(row: TradeRow, instrument: Instrument, recv_ns: int) -> Iter
 
 
 def _liquidation(row: TradeRow, party: str, instrument: Instrument, recv_ns: int) -> Liquidation:
-    ts_event = row.time * NS_PER_MS
     side = row.side if party == "T" else _OPPOSITE[row.side]
     in_quote = instrument.quantity_unit == "contracts"  # inverse amounts are in dollars
     return Liquidation(
-        exchange=instrument.exchange,
-        market_type=instrument.market_type,
-        symbol=instrument.symbol,
-        instrument_id=instrument.instrument_id,
-        timestamp=rfc3339(ts_event),
-        ts_event=ts_event,
-        ts_recv=recv_ns,
+        **place(instrument, row.time, recv_ns),
         liquidation_id=f"{row.trade_id}-{party}",
         side=side,
         position_side="long" if side == "sell" else "short",
@@ -71,5 +65,5 @@ def _liquidation(row: TradeRow, party: str, instrument: Instrument, recv_ns: int
         contract_size=instrument.contract_size,
         notional_value=row.amount if in_quote else product(row.amount, row.price),
         status="FILLED",
-        liquidation_time=rfc3339(ts_event),
+        liquidation_time=rfc3339(row.time * NS_PER_MS),
     )

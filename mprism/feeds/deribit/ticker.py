@@ -11,12 +11,13 @@ import msgspec
 from msgspec import Raw
 
 from mprism.feeds.decimals import MalformedNumber, difference, product, quotient
-from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE
+from mprism.feeds.decoding import UNDECODABLE
 from mprism.feeds.deribit.channels import Stream
 from mprism.feeds.deribit.wire import PerpetualData, TickerData, given, given_amount, given_price
 from mprism.feeds.instrument import Instrument
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Reject
-from mprism.schema import FundingRate, OpenInterest, rfc3339
+from mprism.schema import FundingRate, OpenInterest
 
 _RATE_HOURS: Final = 8
 _REPEAT_MS: Final = 60_000  # open interest that stays the same is published again after this
@@ -94,15 +95,8 @@ def _funding(ticker: TickerData, instrument: Instrument, recv_ns: int) -> Fundin
     if rate is None:
         return None
     mark, index = given_price(ticker.mark_price), given_price(ticker.index_price)
-    ts_event = ticker.timestamp * NS_PER_MS
     return FundingRate(
-        exchange=instrument.exchange,
-        market_type=instrument.market_type,
-        symbol=instrument.symbol,
-        instrument_id=instrument.instrument_id,
-        timestamp=rfc3339(ts_event),
-        ts_event=ts_event,
-        ts_recv=recv_ns,
+        **place(instrument, ticker.timestamp, recv_ns),
         current_funding_rate=rate,
         funding_interval_hours=_RATE_HOURS,
         mark_price=mark,
@@ -116,18 +110,11 @@ def _interest(ticker: TickerData, instrument: Instrument, recv_ns: int) -> OpenI
     if sent is None:
         return None
     mark = given_price(ticker.mark_price)
-    ts_event = ticker.timestamp * NS_PER_MS
     is_inverse = instrument.quantity_unit == "contracts"  # then dollars are sent
     value = sent if is_inverse else None if mark is None else product(sent, mark)
     is_usd = is_inverse or instrument.symbol.split("-")[1] == "USD"
     return OpenInterest(
-        exchange=instrument.exchange,
-        market_type=instrument.market_type,
-        symbol=instrument.symbol,
-        instrument_id=instrument.instrument_id,
-        timestamp=rfc3339(ts_event),
-        ts_event=ts_event,
-        ts_recv=recv_ns,
+        **place(instrument, ticker.timestamp, recv_ns),
         open_interest=instrument.quantity(sent),
         open_interest_contracts=_contracts(sent, instrument),
         open_interest_value=value,

@@ -13,12 +13,13 @@ import msgspec
 from msgspec import Raw
 
 from mprism.feeds.decimals import MalformedNumber, decimal_of, from_json, product
-from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Milliseconds
+from mprism.feeds.decoding import UNDECODABLE, Milliseconds
 from mprism.feeds.deribit.channels import Stream
 from mprism.feeds.deribit.wire import CREDITS, Answer, CandlePage, VolatilityData
 from mprism.feeds.levels import is_amount
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Fetch, Reject, Request
-from mprism.schema import VolatilityIndex, rfc3339
+from mprism.schema import VolatilityIndex
 
 _PATH: Final = "/api/v2/public/get_volatility_index_data"
 _SECONDS: Final = 60  # a candle's length
@@ -160,16 +161,10 @@ class VolatilityChannel:
     def _event(
         self, time: int, recv_ns: int, value: str, prices: _Prices | None = None
     ) -> VolatilityIndex:
-        index, ts_event = self.stream.instrument, time * NS_PER_MS
+        index = self.stream.instrument
         first, high, low, last = prices or (None, None, None, None)
         return VolatilityIndex(
-            exchange=index.exchange,
-            market_type=index.market_type,
-            symbol=index.symbol,
-            instrument_id=index.instrument_id,
-            timestamp=rfc3339(ts_event),
-            ts_event=ts_event,
-            ts_recv=recv_ns,
+            **place(index, time, recv_ns),
             volatility_index=value,
             currency=index.symbol,
             underlying_asset=index.symbol,

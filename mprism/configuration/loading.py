@@ -151,9 +151,30 @@ def _exchanges(
             or _address_problem(settings)
         )
         if problem:
-            raise ConfigurationError(f"{path}: {problem}")
+            place = _place_of(problem, path, raw, root / COLLECTOR_FILE, defaults)
+            raise ConfigurationError(f"{place}{problem}")
         exchanges[name] = settings
     return exchanges
+
+
+def _place_of(problem: str, path: Path, raw: _Raw, common: Path, defaults: _Raw) -> str:
+    """What a problem is told after: it begins with its setting, which `defaults` may hold."""
+    keys = problem.partition(":")[0].split(".")
+    for searched in (keys, keys[:1]):
+        if _holds(raw, searched):
+            break
+        if _holds(defaults, searched):
+            return f"{common}: defaults."
+    return f"{path}: "
+
+
+def _holds(raw: _Raw, keys: list[str]) -> bool:
+    value: object = raw
+    for key in keys:
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
 
 
 def _defaults_for(name: ExchangeName, defaults: _Raw) -> _Raw:

@@ -72,11 +72,10 @@ def test_each_exchange_takes_what_it_has_of_the_data_types_for_all(tmp_path: Pat
 
 
 def test_an_exchange_that_has_none_of_them_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / EXCHANGE_FOLDER
     with pytest.raises(ConfigurationError) as caught:
         loaded(tmp_path, "defaults: {data_types: [liquidation, funding_rate]}")
     assert str(caught.value) == (
-        f"{path / 'binance_spot.yaml'}: data_types: 'liquidation': "
+        f"{tmp_path / COLLECTOR_FILE}: defaults.data_types: 'liquidation': "
         "binance_spot has none; allowed: orderbook, trade"
     )
     # Unless it has data types of its own, or is not collected.
@@ -87,6 +86,30 @@ def test_an_exchange_that_has_none_of_them_is_refused(tmp_path: Path) -> None:
         okx_spot=own,
     )
     assert data_types_of(both) == {"okx_spot": ("trade",), "okx_derivatives": ("liquidation",)}
+
+
+@pytest.mark.parametrize(
+    ("for_all", "own", "place"),
+    [
+        ("orderbook: {depth: 2000}", "", "defaults.orderbook.depth: 2000 levels"),
+        ("orderbook: {depth: 2000}", "symbols: [A-B]", "defaults.orderbook.depth: 2000 levels"),
+        ("orderbook: {depth: 2000}", "orderbook: {mode: updates}", "defaults.orderbook.depth: "),
+        ("orderbook: {rest_levels: 100}", "", "defaults.orderbook.depth: 400 levels"),
+        ("orderbook: {depth: 2000}", "orderbook: {depth: 3000}", "orderbook.depth: 3000 levels"),
+        ("orderbook: {depth: 5}", "orderbook: {depth: 3000}", "orderbook.depth: 3000 levels"),
+        ("trades: all", "orderbook: {rest_levels: 100}", "orderbook.depth: 400 levels"),
+    ],
+)
+def test_a_refusal_names_the_file_that_the_value_is_in(
+    tmp_path: Path, for_all: str, own: str, place: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(
+            tmp_path, f"{{exchanges: [binance_spot], defaults: {{{for_all}}}}}", binance_spot=own
+        )
+    is_for_all = place.startswith("defaults.")
+    file = COLLECTOR_FILE if is_for_all else EXCHANGE_FOLDER / "binance_spot.yaml"
+    assert str(caught.value).startswith(f"{tmp_path / file}: {place}")
 
 
 @pytest.mark.parametrize("name", list(TABLE))

@@ -99,6 +99,8 @@ class BookState:
 
 Action = Event | Send | Fetch | Resubscribe | Reject | Replace | Gap | BookState
 
+_NEVER_SO_OLD_MS: Final = 7 * 86_400_000
+
 
 @dataclass(slots=True)
 class Continuity:
@@ -117,6 +119,19 @@ class Continuity:
             return True
         self.duplicates += 1
         return False
+
+    def is_newer(self, series: str, time: int, newest: int | None = None) -> bool:
+        """Whether `time`, in ms, is after all that the series has had; then it is remembered.
+
+        `newest` is the last time of what came with it, if it came with others.
+        """
+        last = self.last_time.get(series, -1)
+        # When even the newest is so much older, the time of the last one was wrong.
+        was_wrong = last - (time if newest is None else newest) >= _NEVER_SO_OLD_MS
+        if time <= last and not was_wrong:
+            return False
+        self.last_time[series] = time
+        return True
 
 
 class StreamProtocol(Protocol):

@@ -198,3 +198,16 @@ def test_one_malformed_row_costs_only_itself(row: object) -> None:
 )
 def test_what_is_no_list_is_rejected(body: bytes) -> None:
     assert told(poll_of().fetched("BTCUSDT", body, RECV_NS)) == ["malformed value"]
+
+
+def test_a_time_that_was_wrong_does_not_end_the_ratios() -> None:
+    poll = poll_of()
+    answered(poll, "BTCUSDT", at(10_000))
+    assert times(answered(poll, "BTCUSDT", at(1, 3, 2))) == [1, 2, 3]
+    assert times(answered(poll, "BTCUSDT", at(1, 2, 3, 4))) == [4]
+
+
+def test_rows_on_both_sides_of_a_long_pause_are_published_once() -> None:
+    poll = poll_of()
+    assert times(answered(poll, "BTCUSDT", at(0, 10_000))) == [0, 10_000]
+    assert times(answered(poll, "BTCUSDT", at(0, 10_000, 10_001))) == [10_001]

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from mprism.feeds.binance.values import MALFORMED, amount, amount_if_any, is_newer
+from mprism.feeds.binance.values import MALFORMED, amount, amount_if_any
 from mprism.feeds.decimals import MalformedNumber, product
 from mprism.feeds.decoding import UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
@@ -102,7 +102,7 @@ class OpenInterestPoll:
         state.messages += 1
         state.last_recv_ns = recv_ns
         self._continuity.messages += 1
-        is_new = is_newer(self._continuity, f"open_interest:{instrument_id}", answer.time)
+        is_new = self._continuity.is_newer(f"open_interest:{instrument_id}", answer.time)
         return (event,) if is_new else ()
 
 

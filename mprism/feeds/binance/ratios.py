@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from mprism.feeds.binance.market import STATISTICS
-from mprism.feeds.binance.values import MALFORMED, amount, is_newer
+from mprism.feeds.binance.values import MALFORMED, amount
 from mprism.feeds.decimals import MalformedNumber, shares
 from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
@@ -85,8 +85,10 @@ class RatioPoll:
         if rows:
             self._note(key, recv_ns)
         yield from (reject for reject in read if isinstance(reject, Reject))
-        for row in sorted(rows, key=lambda row: row.ts_event):
-            if is_newer(self.continuity, f"{self.data_type}:{key}", row.ts_event // NS_PER_MS):
+        rows.sort(key=lambda row: row.ts_event)
+        for row in rows:
+            times = row.ts_event // NS_PER_MS, rows[-1].ts_event // NS_PER_MS
+            if self.continuity.is_newer(f"{self.data_type}:{key}", *times):
                 yield row
 
     def _note(self, instrument_id: str, recv_ns: int) -> None:

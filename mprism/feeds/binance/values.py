@@ -1,7 +1,6 @@
-"""What USD-M's events and REST rows share: amounts, and whether a row is new."""
+"""What USD-M's events and REST rows share: amounts, and why they are refused."""
 
 from mprism.feeds.decimals import MalformedNumber, checked, decimal_of
-from mprism.feeds.protocol import Continuity
 
 MALFORMED = "malformed value"
 """The reason for a value, or an answer of REST, that cannot be read."""
@@ -22,11 +21,3 @@ def amount_if_any(text: str) -> str | None:
     """The same, and None where it is empty or zero, which stand for "none"."""
     number = amount(text) if text else None
     return number if number is not None and decimal_of(number) else None
-
-
-def is_newer(continuity: Continuity, series: str, time: int) -> bool:
-    """Whether `time`, in ms, is after all that the series has had; if so it is remembered."""
-    if time <= continuity.last_time.get(series, -1):
-        return False
-    continuity.last_time[series] = time
-    return True

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from mprism.feeds.decoding import UNDECODABLE, Id, Milliseconds
+from mprism.feeds.decoding import Id, Milliseconds, object_in
 from mprism.feeds.protocol import NOT_SUBSCRIBED, Reject
 from mprism.schema import Level
 
@@ -152,12 +152,9 @@ _EVENTS = frozenset(
 
 def explain(frame: str, error: Exception, subscribed: Container[str]) -> Reject:
     """Why `frame` could not be decoded. Slow, and only for frames that were refused."""
-    try:
-        raw = msgspec.json.decode(frame)
-    except UNDECODABLE as syntax:
-        return Reject("invalid JSON", str(syntax))
-    if not isinstance(raw, dict):
-        return Reject("not an object", type(raw).__name__)
+    raw = object_in(frame)
+    if isinstance(raw, Reject):
+        return raw
     stream = raw.get("stream")
     if isinstance(stream, str) and stream not in subscribed:
         return Reject(NOT_SUBSCRIBED, repr(stream))

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Raw
 
-from mprism.feeds.decoding import UNDECODABLE
+from mprism.feeds.decoding import UNDECODABLE, explain
 from mprism.feeds.deribit import calls
 from mprism.feeds.deribit.books import BookChannel
 from mprism.feeds.deribit.calls import Call, Calls
@@ -19,7 +19,7 @@ from mprism.feeds.deribit.liquidations import PublishedLiquidations
 from mprism.feeds.deribit.ticker import TickerChannel
 from mprism.feeds.deribit.trades import TradesChannel
 from mprism.feeds.deribit.volatility import VolatilityChannel
-from mprism.feeds.deribit.wire import ErrorBody, Frame, Params, PlatformState, decode_frame, explain
+from mprism.feeds.deribit.wire import ErrorBody, Frame, Params, PlatformState, decode_frame
 from mprism.feeds.errors import NetworkFault, Refused
 from mprism.feeds.protocol import NOT_SUBSCRIBED, Action, Continuity, Reject, Replace
 from mprism.settings import ExchangeSettings

@@ -11,8 +11,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from mprism.feeds.decimals import MalformedNumber, decimal_of, from_json, positive
-from mprism.feeds.decoding import UNDECODABLE, Id, Milliseconds
-from mprism.feeds.protocol import Reject
+from mprism.feeds.decoding import Id, Milliseconds
 
 CREDITS: Final = 500
 """What a REST request costs that has no price of its own."""
@@ -154,14 +153,3 @@ def given_amount(raw: Raw) -> str | None:
 def given_price(raw: Raw) -> str | None:
     """The same of a price, which is zero where there is none."""
     return positive(given_amount(raw))
-
-
-def explain(frame: str, error: Exception) -> Reject:
-    """Why `frame` could not be decoded. Slow, and only for frames that were refused."""
-    try:
-        raw = msgspec.json.decode(frame)
-    except UNDECODABLE as syntax:
-        return Reject("invalid JSON", str(syntax))
-    if not isinstance(raw, dict):
-        return Reject("not an object", type(raw).__name__)
-    return Reject("malformed frame", str(error))

@@ -105,6 +105,16 @@ def test_what_is_new_is_published_once_and_oldest_first() -> None:
     assert continuity.messages == 5
 
 
+def test_a_time_that_was_wrong_does_not_end_the_ratios() -> None:
+    poll = Poll()
+    month = 30 * 24 * 60
+    assert len(poll.fetched(row(month))) == 1
+    assert len(poll.fetched(row(10), row(5), row(0))) == 3
+    # Rows on both sides of a long pause are published once.
+    assert len(poll.fetched(row(month), row(10), row(5))) == 1
+    assert poll.fetched(row(month), row(10), row(5)) == []
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [

@@ -202,6 +202,13 @@ def test_open_interest_is_published_once_for_each_time() -> None:
     assert continuity.duplicates == 2
 
 
+def test_a_time_that_was_wrong_does_not_end_open_interest() -> None:
+    socket = Socket(LINEAR, data_types=["open_interest"])
+    stream = "open-interest:BTC-USDT-SWAP"
+    for time in (9_000_000_000_000, TIME_MS, TIME_MS + 1):
+        assert len(socket.push(stream, interest(ts=str(time)))) == 1
+
+
 def test_silence_is_no_sign_where_pushes_are_rare() -> None:
     socket = Socket(*DERIVATIVES, data_types=["funding_rate", "open_interest", "liquidation"])
     patience = {name.split(":")[0]: state.patience for name, state in socket.states.items()}

@@ -19,7 +19,6 @@ ALL_TRADES: Final = "trades-all"
 FUNDING: Final = "funding-rate"
 OPEN_INTEREST: Final = "open-interest"
 LIQUIDATIONS: Final = "liquidation-orders"
-CHANNELS: Final = (BOOKS, TRADES, ALL_TRADES, FUNDING, OPEN_INTEREST, LIQUIDATIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from msgspec import Raw
 
 from mprism.feeds.decimals import MalformedNumber
-from mprism.feeds.decoding import UNDECODABLE
+from mprism.feeds.decoding import UNDECODABLE, explain
 from mprism.feeds.errors import NetworkFault, Refused
 from mprism.feeds.okx import channels
 from mprism.feeds.okx.books import WINDOW, Books, snapshot_of, snapshot_request
@@ -21,7 +21,7 @@ from mprism.feeds.okx.liquidations import Liquidations
 from mprism.feeds.okx.open_interest import OpenInterest
 from mprism.feeds.okx.requests import Requests
 from mprism.feeds.okx.trades import Trades
-from mprism.feeds.okx.wire import Frame, Push, Unreadable, decode_frame, explain
+from mprism.feeds.okx.wire import Frame, Push, Unreadable, decode_frame
 from mprism.feeds.protocol import (
     NOT_SUBSCRIBED,
     Action,

@@ -14,6 +14,7 @@ from mprism.feeds.decimals import checked, optional
 from mprism.feeds.decoding import NS_PER_MS, Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.okx.wire import Push, Unreadable, milliseconds
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Continuity
 from mprism.schema import FundingRate, rfc3339
 
@@ -55,17 +56,11 @@ class Funding:
             yield event
 
     def _normalised(self, row: FundingRow, recv_ns: int) -> FundingRate:
-        instrument, ts_event = self._instrument, row.time * NS_PER_MS
+        instrument = self._instrument
         due = milliseconds(row.funding_time)
         interval = _interval(due, milliseconds(row.next_funding_time))
         return FundingRate(
-            exchange=instrument.exchange,
-            market_type=instrument.market_type,
-            symbol=instrument.symbol,
-            instrument_id=instrument.instrument_id,
-            timestamp=rfc3339(ts_event),
-            ts_event=ts_event,
-            ts_recv=recv_ns,
+            **place(instrument, row.time, recv_ns),
             current_funding_rate=checked(row.rate),
             estimated_funding_rate=optional(row.next_rate),
             funding_time=_last_settlement(row, due, interval),

@@ -16,6 +16,7 @@ from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.levels import is_amount
 from mprism.feeds.okx.wire import Push, Unreadable
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Continuity, Reject
 from mprism.schema import Liquidation, rfc3339
 
@@ -89,16 +90,10 @@ class Liquidations:
             raise Unreadable("unknown value", f"side {row.side!r}")
         if not is_amount(row.size):
             raise Unreadable("malformed value", f"sz {row.size!r}")
-        ts_event, price = row.time * NS_PER_MS, positive(row.price)
+        price = positive(row.price)
         quantity = instrument.quantity(row.size)
         return Liquidation(
-            exchange=instrument.exchange,
-            market_type=instrument.market_type,
-            symbol=instrument.symbol,
-            instrument_id=instrument.instrument_id,
-            timestamp=rfc3339(ts_event),
-            ts_event=ts_event,
-            ts_recv=recv_ns,
+            **place(instrument, row.time, recv_ns),
             liquidation_id=self._identify(instrument, row),
             side="buy" if row.side == "buy" else "sell",
             position_side=_position(row),
@@ -110,7 +105,7 @@ class Liquidations:
             contract_size=instrument.contract_size,
             notional_value=_value(instrument, quantity, price),
             status=None,
-            liquidation_time=rfc3339(ts_event),
+            liquidation_time=rfc3339(row.time * NS_PER_MS),
         )
 
     def _identify(self, instrument: Instrument, row: Detail) -> str:

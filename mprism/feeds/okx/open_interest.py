@@ -6,12 +6,12 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from mprism.feeds.decimals import checked, optional, product
-from mprism.feeds.decoding import NS_PER_MS, Milliseconds
+from mprism.feeds.decoding import Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.okx.wire import Push, Unreadable
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Continuity
 from mprism.schema import OpenInterest as OpenInterestEvent
-from mprism.schema import rfc3339
 
 
 class OpenInterestRow(Struct, gc=False):
@@ -43,23 +43,16 @@ class OpenInterest:
         if row.instrument_id != self._instrument.instrument_id:
             raise Unreadable("malformed event", f"instId {row.instrument_id!r}")
         event = self._normalised(row, push.recv_ns)
-        if row.time <= self._continuity.last_time.get(self._series, -1):
+        if self._continuity.is_newer(self._series, row.time):
+            yield event
+        else:
             self._continuity.duplicates += 1
-            return
-        self._continuity.last_time[self._series] = row.time
-        yield event
 
     def _normalised(self, row: OpenInterestRow, recv_ns: int) -> OpenInterestEvent:
-        instrument, ts_event = self._instrument, row.time * NS_PER_MS
+        instrument = self._instrument
         contracts, usd = checked(row.contracts), optional(row.usd)
         return OpenInterestEvent(
-            exchange=instrument.exchange,
-            market_type=instrument.market_type,
-            symbol=instrument.symbol,
-            instrument_id=instrument.instrument_id,
-            timestamp=rfc3339(ts_event),
-            ts_event=ts_event,
-            ts_recv=recv_ns,
+            **place(instrument, row.time, recv_ns),
             open_interest=instrument.quantity(contracts),
             open_interest_contracts=contracts,
             open_interest_value=self._value(contracts, usd),

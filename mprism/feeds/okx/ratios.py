@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from mprism.feeds.decimals import MalformedNumber, checked, shares
-from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Milliseconds
+from mprism.feeds.decoding import UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.okx.answers import rows_of
+from mprism.feeds.place import place
 from mprism.feeds.protocol import Action, Continuity, Fetch, Reject, Request
-from mprism.schema import AllAccountRatio, TopPositionRatio, rfc3339
+from mprism.schema import AllAccountRatio, TopPositionRatio
 from mprism.settings import ExchangeSettings
 from mprism.state import StreamState
 
@@ -104,37 +105,24 @@ class Ratios:
     ) -> Iterator[TopPositionRatio | AllAccountRatio]:
         """What was not published yet, oldest first."""
         series = f"{self._data_type}:{instrument.instrument_id}"
-        for value in sorted(values, key=lambda value: value.row.time):
-            if value.row.time > self._continuity.last_time.get(series, -1):
-                self._continuity.last_time[series] = value.row.time
+        values.sort(key=lambda value: value.row.time)
+        for value in values:
+            if self._continuity.is_newer(series, value.row.time, values[-1].row.time):
                 yield self._normalised(instrument, value, recv_ns)
 
     def _normalised(
         self, instrument: Instrument, value: _Value, recv_ns: int
     ) -> TopPositionRatio | AllAccountRatio:
-        ts_event = value.row.time * NS_PER_MS
         if self._data_type == "lsr_top_position":
             return TopPositionRatio(
-                exchange=instrument.exchange,
-                market_type=instrument.market_type,
-                symbol=instrument.symbol,
-                instrument_id=instrument.instrument_id,
-                timestamp=rfc3339(ts_event),
-                ts_event=ts_event,
-                ts_recv=recv_ns,
+                **place(instrument, value.row.time, recv_ns),
                 long_short_ratio=value.ratio,
                 long_position_ratio=value.long,
                 short_position_ratio=value.short,
                 period=self._period,
             )
         return AllAccountRatio(
-            exchange=instrument.exchange,
-            market_type=instrument.market_type,
-            symbol=instrument.symbol,
-            instrument_id=instrument.instrument_id,
-            timestamp=rfc3339(ts_event),
-            ts_event=ts_event,
-            ts_recv=recv_ns,
+            **place(instrument, value.row.time, recv_ns),
             long_short_ratio=value.ratio,
             long_account_ratio=value.long,
             short_account_ratio=value.short,

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
 from mprism.feeds.decimals import MalformedNumber
-from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE
-from mprism.feeds.protocol import Reject
+from mprism.feeds.decoding import NS_PER_MS
 
 _MOST_MS: Final = (2**63 - 1) // NS_PER_MS
 _DIGITS: Final = 13
@@ -44,7 +43,6 @@ class Frame(Struct):
     id: str | int | None = None
     code: str | int | None = None
     msg: str = ""
-    connection_count: str | int | None = field(name="connCount", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +62,6 @@ class Unreadable(ValueError):
 
 
 decode_frame = msgspec.json.Decoder(Frame).decode
-
-
-def explain(frame: str, error: Exception) -> Reject:
-    """Why `frame` could not be decoded. Slow, and only for frames that were refused."""
-    try:
-        raw = msgspec.json.decode(frame)
-    except UNDECODABLE as syntax:
-        return Reject("invalid JSON", str(syntax))
-    if not isinstance(raw, dict):
-        return Reject("not an object", type(raw).__name__)
-    return Reject("malformed frame", str(error))
 
 
 def milliseconds(text: str) -> int | None:

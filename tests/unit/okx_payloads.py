@@ -60,7 +60,7 @@ DATED = Instrument(
 XPERP = Instrument(
     "okx_derivatives",
     "futures",
-    "BTC-USD_UM-310404",
+    "BTC-USD_UM_XPERP-310404",
     "BTC-USD_UM_XPERP-310404",
     contract_size="0.0001",
     multiplier="0.0001",

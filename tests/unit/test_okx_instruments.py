@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from mprism.feeds.errors import NetworkFault
-from mprism.feeds.instrument import Instrument, InstrumentList
+from mprism.feeds.instrument import Instrument, InstrumentList, select
 from mprism.feeds.okx.venue import OKX_DERIVATIVES, OKX_SPOT
 from tests.unit.okx_payloads import DATED, INVERSE, LINEAR, SPOT, XPERP, answer
 
 DECEMBER = "1798185600000"  # 2026-12-25 08:00 UTC
 EMPTY = dict.fromkeys(
     ["baseCcy", "quoteCcy", "settleCcy", "ctVal", "ctMult", "ctType", "expTime", "uly"], ""
-)
+) | {"instFamily": ""}
 
 
 def listed(instrument: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_a_spot_instrument(entry: dict[str, Any], expected: Instrument) -> None:
         (
             future(
                 "BTC-USD_UM_XPERP-310404",
-                uly="BTC-USD_UM",
+                instFamily="BTC-USD_UM_XPERP",
                 ruleType="xperp",
                 ctType="linear",
                 ctVal="0.0001",
@@ -93,7 +93,8 @@ def test_a_contract(entry: dict[str, Any], expected: Instrument) -> None:
     [
         (swap(ctVal="10", ctMult="0.10"), {"contract_size": "1.00", "multiplier": "1.00"}),
         (inverse(ctVal="10", ctMult="2"), {"contract_size": "20", "multiplier": "1"}),
-        # The underlying says what it is, whatever the id says.
+        # The family says what it is, whatever the id says, and in lists of old the underlying.
+        (swap("ODD-NAME-SWAP", instFamily="btc-usdt"), {"symbol": "BTC-USDT"}),
         (swap("ODD-NAME-SWAP", uly="btc-usdt"), {"symbol": "BTC-USDT"}),
         (future("BTC-USD-270101"), {"symbol": "BTC-USD-261225", "has_funding": False}),
         (swap(state="preopen"), {"trading": False}),
@@ -105,6 +106,28 @@ def test_a_contract(entry: dict[str, Any], expected: Instrument) -> None:
 def test_what_a_contract_is_read_from(entry: dict[str, Any], fields: dict[str, Any]) -> None:
     (instrument,) = parsed(entry).instruments.values()
     assert {name: getattr(instrument, name) for name in fields} == fields
+
+
+def test_families_of_one_underlying_have_symbols_of_their_own() -> None:
+    linear = {"ctType": "linear", "ctVal": "0.01", "settleCcy": "USD"}
+    listed_now = parsed(
+        inverse(instFamily="BTC-USD", uly="BTC-USD"),
+        swap("BTC-USD_UM-SWAP", instFamily="BTC-USD_UM", uly="BTC-USD", **linear),
+        future(instFamily="BTC-USD"),
+        future("BTC-USD_UM-261225", instFamily="BTC-USD_UM", **linear),
+        future("BTC-USD_UM_XPERP-261225", instFamily="BTC-USD_UM_XPERP", **linear),
+    ).instruments
+    symbols = {name: each.symbol for name, each in listed_now.items()}
+    assert symbols == {
+        "BTC-USD-SWAP": "BTC-USD",
+        "BTC-USD_UM-SWAP": "BTC-USD_UM",
+        "BTC-USD-261225": "BTC-USD-261225",
+        "BTC-USD_UM-261225": "BTC-USD_UM-261225",
+        "BTC-USD_UM_XPERP-261225": "BTC-USD_UM_XPERP-261225",
+    }
+    assert [each.instrument_id for each in select(listed_now, symbols, "okx_derivatives")] == [
+        *symbols
+    ]
 
 
 def test_the_lists_of_swaps_and_futures_are_one() -> None:
@@ -132,6 +155,8 @@ def test_a_list_of_others_has_none_of_ours() -> None:
         swap(state=7),
         swap(uly=""),
         swap(uly="BTCUSDT"),
+        swap(instFamily="BTCUSDT"),
+        swap(instFamily=None),
         swap(uly="BTC-USDT-X"),
         swap(ctVal=""),
         swap(ctMult=""),

@@ -31,7 +31,10 @@ def test_instrument_lists_have_every_kind_of_entry() -> None:
     assert (inverse["ctType"], inverse["ctVal"], inverse["ctValCcy"]) == ("inverse", "100", "USD")
     dated = futures["BTC-USD-261225"]
     assert (dated["ruleType"], dated["expTime"]) == ("normal", "1798185600000")
-    assert futures["BTC-USD_UM_XPERP-310404"]["ruleType"] == "xperp"
+    x_perp = futures["BTC-USD_UM_XPERP-310404"]
+    assert x_perp["ruleType"] == "xperp"
+    assert (x_perp["uly"], x_perp["instFamily"]) == ("BTC-USD", "BTC-USD_UM_XPERP")
+    assert (dated["uly"], dated["instFamily"]) == ("BTC-USD", "BTC-USD")
     assert (spots["BTC-USDT"]["baseCcy"], spots["BTC-USDT"]["quoteCcy"]) == ("BTC", "USDT")
     assert (spots["BTC-USDT"]["ctVal"], spots["BTC-USDT"]["tickSz"]) == ("", "0.1")
     blank = spots["NEWCOIN-USDT"]

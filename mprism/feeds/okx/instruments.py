@@ -26,6 +26,7 @@ class Listed(Struct, rename="camel"):
     state: str = ""
     base_ccy: str = ""
     quote_ccy: str = ""
+    inst_family: str = ""  # not in lists of before 2023
     uly: str = ""
     ct_val: str = ""
     ct_mult: str = ""
@@ -73,10 +74,10 @@ def _spot(exchange: str, listed: Listed) -> Instrument:
 
 
 def _contract(exchange: str, listed: Listed) -> Instrument:
-    # Two families may differ by no more than a suffix of the quote, as BTC-USD and BTC-USD_UM do.
-    symbol = _given(listed, "uly").upper()
+    # Families share an underlying: BTC-USD, which is inverse, and BTC-USD_UM, which is linear.
+    symbol = (listed.inst_family or _given(listed, "uly")).upper()
     if symbol.count("-") != 1:
-        raise ValueError(f"uly {listed.uly!r} is not BASE-QUOTE")
+        raise ValueError(f"{symbol!r} is not BASE-QUOTE")
     dated = listed.inst_type == "FUTURES"
     if dated:
         symbol += _expiry(listed).strftime("-%y%m%d")

@@ -68,8 +68,8 @@ class Listing:
 
     @property
     def index(self) -> str:
-        """The name of its price index."""
-        return self.family.replace("_UM", "")
+        """The name of its price index, which families share."""
+        return self.family.partition("_")[0]
 
 
 def _spot(

@@ -35,7 +35,7 @@ def _common(listing: Listing) -> dict[str, Any]:
         "instId": listing.inst_id,
         "instType": listing.inst_type,
         "instFamily": listing.family,
-        "uly": listing.family,
+        "uly": listing.index,
         "state": instrument.status,
         "ruleType": listing.rule,
         "tickSz": instrument.price.text(1),

@@ -113,7 +113,7 @@ class Liquidations:
                 "instFamily": self._listings[inst_id].family,
                 "instId": inst_id,
                 "instType": self._listings[inst_id].inst_type,
-                "uly": self._listings[inst_id].family,
+                "uly": self._listings[inst_id].index,
             }
             for inst_id, several in details.items()
         ]

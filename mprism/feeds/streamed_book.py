@@ -7,6 +7,7 @@ snapshot is missing is joined with one from REST, where the exchange says how.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum, auto
 
 from msgspec import Raw
@@ -127,7 +128,9 @@ class StreamedBook:
         """Publish the top of a live book now: messages of it were lost after they left here."""
         if self._phase is _Phase.LIVE:
             last = self._last
-            yield self._messages.top(self._book, last.last_id, last.ts_event, recv_ns)
+            # A level that came to the top and cannot be converted: the next top tells of it.
+            with suppress(MalformedNumber):
+                yield self._messages.top(self._book, last.last_id, last.ts_event, recv_ns)
 
     def _miss_snapshot(self, change: BookChange, recv_ns: int) -> Iterator[Action]:
         if self._request is None or change.previous_id is None:

@@ -151,3 +151,20 @@ def test_a_change_without_ids_is_believed_only_with_proof() -> None:
     assert live().take(proof(is_right=True)) == ["u100>105"]
     assert live().take(proof(is_right=False)) == ["out: the checksum is another", AGAIN]
     assert live().take(change(None, 105)) == ["live", "s105"]
+
+
+def test_a_level_that_cannot_be_converted_costs_the_book_where_it_comes_to_the_top() -> None:
+    linear = Instrument("okx_derivatives", "perpetual", "X-USDT", "X", multiplier="0.01")
+    settings = OrderBookSettings(mode="snapshots", depth=1)
+    book = StreamedBook(STREAM, linear, settings, Continuity(), window=400)
+    levels = [("100", "1"), ("99", "1." + "0" * 50)]
+    assert told(book.receive(change(None, 100, bids=levels), 1)) == ["live", "s100"]
+    gone = change(100, 101, seconds=100.1, bids=[("100", "0")])
+    assert told(book.receive(gone, 1)) == []
+    assert told(book.republish(1)) == []
+    again = change(101, 102, seconds=101.1, bids=[])
+    assert told(book.receive(again, 1)) == [
+        "malformed levels",
+        "out: an update was malformed",
+        AGAIN,
+    ]

@@ -145,6 +145,8 @@ async def _demo(options: Options) -> Outcomes:
                 await _all_live(collector)
                 await _watch(collector, simulators, options)
                 await _stop_markets(simulators)
+                await _settled(collector)  # a book may need an answer yet
+                await _stop_rest(simulators)
                 status = await _settled(collector)
                 interruptions = await _interruptions(collector, simulators)
                 exit_code = await collector.stop()
@@ -182,6 +184,13 @@ async def _stop_markets(simulators: Sequence[AnySimulator]) -> None:
     async with trio.open_nursery() as nursery:
         for simulator in simulators:
             nursery.start_soon(simulator.stop_market)
+
+
+async def _stop_rest(simulators: Sequence[AnySimulator]) -> None:
+    """No more answers: what the collector asked for while it is stopped could not be stored."""
+    async with trio.open_nursery() as nursery:
+        for simulator in simulators:
+            nursery.start_soon(simulator.stop_rest)
 
 
 async def _settled(collector: Collector) -> dict[str, Any]:

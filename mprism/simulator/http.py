@@ -1,6 +1,7 @@
 """A small HTTP/1.1 server for REST: one answer for each request, connections kept alive."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import h11
@@ -31,15 +32,44 @@ class Response:
 Responder = Callable[[Request], Response]
 
 
-async def serve_http(transport: trio.SocketStream, respond: Responder) -> None:
+class Answers:
+    """The answers that are being given on all connections."""
+
+    def __init__(self) -> None:
+        self._begun = 0
+        self._ended = trio.Event()
+        self._written = trio.Event()
+
+    @asynccontextmanager
+    async def give(self) -> AsyncIterator[None]:
+        """Around one answer, from its making until it is written. After the end it waits."""
+        if self._ended.is_set():
+            await trio.sleep_forever()
+        self._begun += 1
+        try:
+            yield
+        finally:
+            self._begun -= 1
+            if self._ended.is_set() and not self._begun:
+                self._written.set()
+
+    async def end(self) -> None:
+        """Give no more answers; returns when those that were begun are written."""
+        self._ended.set()
+        if self._begun:
+            await self._written.wait()
+
+
+async def serve_http(transport: trio.SocketStream, respond: Responder, answers: Answers) -> None:
     """Answer one client's requests until it leaves, breaks the protocol or falls idle."""
     protocol = h11.Connection(h11.SERVER)
     async with transport:
         try:
             while (request := await _next_request(transport, protocol)) is not None:
-                response = respond(request)
-                await trio.sleep(response.delay)
-                await transport.send_all(_encoded(protocol, response))
+                async with answers.give():
+                    response = respond(request)
+                    await trio.sleep(response.delay)
+                    await transport.send_all(_encoded(protocol, response))
                 if protocol.our_state is h11.MUST_CLOSE:
                     return
                 protocol.start_next_cycle()

@@ -12,7 +12,7 @@ import trio
 from mprism.simulator.connection import Connection
 from mprism.simulator.exchange import ExchangeMarket
 from mprism.simulator.faults import Fault, MarketFault, RefuseConnections, RestFault
-from mprism.simulator.http import Request, Response, serve_http
+from mprism.simulator.http import Answers, Request, Response, serve_http
 from mprism.simulator.injection import inflict
 from mprism.simulator.rules import Rules
 from mprism.simulator.session import OpenSession, PolicyBreachError, Session, UnknownPathError
@@ -69,6 +69,7 @@ class Simulator(Generic[MarketT_co, RestT_co]):
         self.rest_url = rest_url
         self.counts = counts
         self.subscribers = Subscribers()
+        self.answers = Answers()
         self._open_session = open_session
         self._rules = rules
         self._stopped = trio.Event()
@@ -132,6 +133,13 @@ class Simulator(Generic[MarketT_co, RestT_co]):
             for connection in self.subscribers.connections:
                 nursery.start_soon(confirm, connection)
         return not unread
+
+    async def stop_rest(self) -> None:
+        """Answer no further request; returns when every answer that was made is written.
+
+        What REST tells counts as read when the answer is made, so nothing does afterwards.
+        """
+        await self.answers.end()
 
     def admit(self, target: str) -> Session | Refusal:
         """Decide about a WebSocket handshake."""
@@ -210,7 +218,7 @@ async def open_simulator(
         f"http://{LOOPBACK}:{_port(rest_listener)}",
     )
     websocket = WebSocketServer(simulator.admit, simulator.subscribers, rules, counts)
-    http = partial(serve_http, respond=rest.respond)
+    http = partial(serve_http, respond=rest.respond, answers=simulator.answers)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, websocket.serve, [websocket_listener])
         nursery.start_soon(trio.serve_listeners, http, [rest_listener])

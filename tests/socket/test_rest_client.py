@@ -12,8 +12,8 @@ from mprism.feeds.errors import FeedError, NetworkFault, Refused, Throttled
 from mprism.feeds.protocol import Request
 from mprism.feeds.rest import RestClient, open_rest
 from mprism.feeds.weight import Budgets, Limit
+from mprism.simulator.http import Answers, Response, serve_http
 from mprism.simulator.http import Request as Asked
-from mprism.simulator.http import Response, serve_http
 
 PATIENCE = 5.0
 
@@ -56,7 +56,7 @@ def answering(
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
     async def serve(stream: trio.SocketStream) -> None:
-        await serve_http(stream, respond)
+        await serve_http(stream, respond, Answers())
 
     return serve
 

@@ -4,9 +4,8 @@ What the collector asks for by REST is answered from the recording: with the old
 answer for that instrument, or, if it comes later in the file, when it comes.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from operator import itemgetter
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -17,14 +16,12 @@ from mprism.feeds.protocol import (
     Action,
     Continuity,
     Fetch,
-    Gap,
     Reject,
     Request,
     StreamProtocol,
 )
 from mprism.feeds.venue import Venue
 from mprism.recording import Answer, Header, Opened, Received, Record, RecordingError, Sent
-from mprism.schema import Event, OrderBook
 from mprism.settings import ExchangeSettings
 
 
@@ -191,65 +188,6 @@ def _is_of_another(actions: list[Action]) -> bool:
     return (
         len(actions) == 1 and isinstance(actions[0], Reject) and actions[0].reason == NOT_SUBSCRIBED
     )
-
-
-@dataclass(slots=True)
-class _Read:
-    """What the messages of one instrument came to."""
-
-    counts: Counter[str] = field(default_factory=Counter)  # of what is no book, by data type
-    updates: int = 0
-    snapshots: int = 0
-    last: OrderBook | None = None
-
-
-class Summary:
-    """Counts what a replay yields while it passes."""
-
-    def __init__(self) -> None:
-        self._instruments: dict[str, _Read] = defaultdict(_Read)
-        self._rejected: Counter[str] = Counter()
-        self._missing = 0
-
-    def passing(self, actions: Iterable[Action]) -> Iterator[Event]:
-        """The events of `actions`."""
-        for action in actions:
-            if isinstance(action, Event):
-                self._count(action)
-                yield action
-            elif isinstance(action, Reject):
-                self._rejected[action.reason] += 1
-            elif isinstance(action, Gap):
-                self._missing += action.last_id - action.first_id + 1
-
-    def _count(self, event: Event) -> None:
-        read = self._instruments[event.instrument_id]
-        if isinstance(event, OrderBook):
-            read.last = event
-            read.updates += event.update_type == "update"
-            read.snapshots += event.update_type == "snapshot"
-        else:
-            read.counts[event.data_type] += 1
-
-    def lines(self) -> Iterator[str]:
-        """The counts in words, a line per instrument, then what was missing or not understood."""
-        for name, read in sorted(self._instruments.items()):
-            line = f"{name}: {read.counts['trade']} trades"
-            for data_type, count in sorted(read.counts.items()):
-                line += f", {count} {data_type}" if data_type != "trade" else ""
-            if read.last is not None:
-                book = read.last
-                line += (
-                    f", {read.snapshots} snapshots, {read.updates} updates to id "
-                    f"{book.last_update_id}, best bid {book.best_bid_price} x "
-                    f"{book.best_bid_quantity}, best ask {book.best_ask_price} x "
-                    f"{book.best_ask_quantity}"
-                )
-            yield line
-        if self._missing:
-            yield f"missing trades: {self._missing}"
-        for reason, count in sorted(self._rejected.items()):
-            yield f"not used, {reason}: {count}"
 
 
 def _ns(seconds: float) -> int:

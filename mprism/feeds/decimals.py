@@ -50,8 +50,16 @@ def _as_it_is(text: str) -> str:
     return text
 
 
+def amount(text: str) -> str:
+    """`text`, known to be a number that is not below zero. Raises MalformedNumber."""
+    number = checked(text)
+    if decimal_of(number).is_signed():
+        raise MalformedNumber(f"below zero: {text!r}")
+    return number
+
+
 def optional(text: str | None) -> str | None:
-    """The same, or None where the exchange leaves the value out or empty."""
+    """`text`, known to be a number, or None where the exchange leaves it out or empty."""
     return checked(text) if text else None
 
 

@@ -179,6 +179,8 @@ def test_open_interest_without_dollars() -> None:
     [
         ({"oi": ""}, "malformed value"),
         ({"oi": "NaN"}, "malformed value"),
+        ({"oi": "-1"}, "malformed value"),
+        ({"oiUsd": "-1"}, "malformed value"),
         ({"oiUsd": "x"}, "malformed value"),
         ({"oi": 5}, "malformed event"),
         ({"ts": None}, "malformed event"),

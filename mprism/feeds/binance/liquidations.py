@@ -7,9 +7,9 @@ with all that is filled until then.
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
-from mprism.feeds.binance.values import MALFORMED, UNKNOWN, amount, amount_if_any
+from mprism.feeds.binance.values import MALFORMED, UNKNOWN, amount_if_any
 from mprism.feeds.binance.wire import ForceOrder, ForceOrderEvent
-from mprism.feeds.decimals import MalformedNumber, product
+from mprism.feeds.decimals import MalformedNumber, amount, product
 from mprism.feeds.decoding import NS_PER_MS
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.place import place

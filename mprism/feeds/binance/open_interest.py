@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from mprism.feeds.binance.values import MALFORMED, amount, amount_if_any
-from mprism.feeds.decimals import MalformedNumber, product
+from mprism.feeds.binance.values import MALFORMED, amount_if_any
+from mprism.feeds.decimals import MalformedNumber, amount, product
 from mprism.feeds.decoding import UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.place import place

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from mprism.feeds.binance.market import STATISTICS
-from mprism.feeds.binance.values import MALFORMED, amount
-from mprism.feeds.decimals import MalformedNumber, shares
+from mprism.feeds.binance.values import MALFORMED
+from mprism.feeds.decimals import MalformedNumber, amount, shares
 from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.place import place

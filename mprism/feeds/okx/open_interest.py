@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw, Struct, field
 
-from mprism.feeds.decimals import checked, optional, product
+from mprism.feeds.decimals import amount, product
 from mprism.feeds.decoding import Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.okx.wire import Push, Unreadable
@@ -50,7 +50,7 @@ class OpenInterest:
 
     def _normalised(self, row: OpenInterestRow, recv_ns: int) -> OpenInterestEvent:
         instrument = self._instrument
-        contracts, usd = checked(row.contracts), optional(row.usd)
+        contracts, usd = amount(row.contracts), amount(row.usd) if row.usd else None
         return OpenInterestEvent(
             **place(instrument, row.time, recv_ns),
             open_interest=instrument.quantity(contracts),

@@ -115,6 +115,12 @@ def test_a_time_that_was_wrong_does_not_end_the_ratios() -> None:
     assert poll.fetched(row(month), row(10), row(5)) == []
 
 
+def test_no_rows_are_no_data() -> None:
+    poll = Poll()
+    assert poll.fetched() == []
+    assert poll.states[NAME].messages == poll.continuity.messages == 0
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [

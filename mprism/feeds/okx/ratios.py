@@ -82,15 +82,14 @@ class Ratios:
 
     def fetched(self, key: str, body: bytes, recv_ns: int) -> Iterator[Action]:
         instrument, values = self._instruments[key], []
-        rows = rows_of(body)
-        for raw in rows:
+        for raw in rows_of(body):
             try:
                 values.append(_value(raw))
             except UNDECODABLE as error:
                 yield Reject("malformed event", f"{key}: {error}")
             except MalformedNumber as error:
                 yield Reject("malformed value", f"{key}: {error}")
-        if values or not rows:
+        if values:
             self._note_data(key, recv_ns)
         yield from self._news(instrument, values, recv_ns)
 

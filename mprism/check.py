@@ -71,7 +71,11 @@ async def _check_exchange(name: ExchangeName, settings: ExchangeSettings, tell: 
 
 def _tell_plan(plan: ExchangePlan, settings: ExchangeSettings, tell: Tell) -> None:
     symbols = ", ".join(instrument.symbol for instrument in plan.instruments)
-    tell(Finding(0, f"  {', '.join(settings.data_types)} of {symbols}"))
+    data_types = ", ".join(dict.fromkeys(settings.data_types))
+    if not (plan.plan.connections or plan.plan.polls):
+        tell(Finding(2, f"  nothing to collect: there is no {data_types} of {symbols}"))
+        return
+    tell(Finding(0, f"  {data_types} of {symbols}"))
     idle = [instrument.symbol for instrument in plan.instruments if not instrument.trading]
     if idle:
         tell(Finding(0, f"  not trading now, so silent: {', '.join(idle)}"))

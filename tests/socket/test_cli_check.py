@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from mprism.simulator import open_binance
 from tests.socket.cli_process import mprism, open_run, together, write_config
 from tests.socket.markets import open_markets
 from tests.socket.nats_fixture import open_nats
@@ -77,6 +78,26 @@ async def test_check_tells_everything_that_is_wrong(tmp_path: Path) -> None:
         assert b"data_folder config/logging/logging_config.yaml/nats cannot be used" in (
             folderless.stderr
         )
+
+
+async def test_check_says_where_there_is_nothing_to_collect(tmp_path: Path) -> None:
+    async with open_binance("usdm", symbols=("BTCUSDT_261225",), rate=0) as usdm:
+        dated = {
+            "rest_url": usdm.rest_url,
+            "symbols": ["BTC-USDT-261225"],
+            "data_types": ["lsr_all_account", "funding_rate", "funding_rate"],
+        }
+        files = {
+            "collector": {"exchanges": ["binance_derivatives"]},
+            "binance_derivatives": dated,
+        }
+        write_config(tmp_path, files=files)
+        result = await mprism(tmp_path, "check")
+    assert result.returncode == 2
+    assert result.stderr.decode().splitlines() == [
+        "  nothing to collect: there is no lsr_all_account, funding_rate of BTC-USDT-261225",
+        "not all is well",
+    ]
 
 
 async def test_a_port_or_a_folder_in_use_is_said_with_what_to_set(tmp_path: Path) -> None:

@@ -212,9 +212,12 @@ def test_a_time_that_was_wrong_does_not_end_open_interest() -> None:
 
 
 def test_silence_is_no_sign_where_pushes_are_rare() -> None:
-    socket = Socket(*DERIVATIVES, data_types=["funding_rate", "open_interest", "liquidation"])
+    socket = Socket(
+        *DERIVATIVES, data_types=["orderbook", "funding_rate", "open_interest", "liquidation"]
+    )
     patience = {name.split(":")[0]: state.patience for name, state in socket.states.items()}
     assert patience == {
+        "books": 60.0,
         "funding-rate": 120.0,
         "open-interest": 120.0,
         "liquidation-orders": float("inf"),

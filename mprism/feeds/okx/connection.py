@@ -39,6 +39,7 @@ _IGNORED: Final = frozenset({"channel-conn-count", "channel-conn-count-error"})
 # Of the exchange itself or of the pace, not of what was asked for: another connection may do.
 _PASSING: Final = frozenset({"50001", "50004", "50011", "50013", "50026", "60014", "63999"})
 _PATIENCE: Final = {
+    channels.BOOKS: 60.0,  # a still one is told of about once a minute
     channels.FUNDING: 120.0,  # pushed every 30 to 90 s
     channels.OPEN_INTEREST: 120.0,  # pushed when it changes
     channels.LIQUIDATIONS: inf,

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from mprism.demo.collector import Collector, open_collector
 from mprism.demo.compare import Comparison
+from mprism.demo.ending import end_exchanges
 from mprism.demo.exchanges import open_exchanges
 from mprism.demo.result import Result
 from mprism.demo.screen import open_screen
@@ -27,8 +28,6 @@ from mprism.settings import LoggingSettings, StreamSettings
 from mprism.simulator import AnySimulator
 
 _LIVE_SECONDS = 20.0
-_SETTLE_SECONDS = 30.0
-_BOOKS_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 
 
@@ -144,10 +143,7 @@ async def _demo(options: Options) -> Outcomes:
             async with open_collector(folder / "config", simulators, broker.url) as collector:
                 await _all_live(collector)
                 await _watch(collector, simulators, options)
-                await _stop_markets(simulators)
-                await _settled(collector)  # a book may need an answer yet
-                await _stop_rest(simulators)
-                status = await _settled(collector)
+                status = await end_exchanges(simulators, collector)
                 interruptions = await _interruptions(collector, simulators)
                 exit_code = await collector.stop()
             return await _compare(broker.url, simulators, interruptions, status, exit_code)
@@ -177,40 +173,6 @@ async def _watch(
                 if name.startswith("fault_")
             )
             screen.update(second, await collector.get("/status"), faults)
-
-
-async def _stop_markets(simulators: Sequence[AnySimulator]) -> None:
-    """No more events; returns when every client has read what was written to it."""
-    async with trio.open_nursery() as nursery:
-        for simulator in simulators:
-            nursery.start_soon(simulator.stop_market)
-
-
-async def _stop_rest(simulators: Sequence[AnySimulator]) -> None:
-    """No more answers: what the collector asked for while it is stopped could not be stored."""
-    async with trio.open_nursery() as nursery:
-        for simulator in simulators:
-            nursery.start_soon(simulator.stop_rest)
-
-
-async def _settled(collector: Collector) -> dict[str, Any]:
-    """The collector's status when everything that it has received is acknowledged."""
-    began = trio.current_time()
-    with trio.move_on_after(_SETTLE_SECONDS):
-        before = None
-        while True:
-            status = await collector.get("/status")
-            publisher = status["publisher"]
-            waiting = publisher["backlog_messages"] + publisher["messages_in_flight"]
-            seen = [feed["frames"] for feed in status["feeds"]], publisher["acknowledged"]
-            # A book that waits for its snapshot comes back without another event.
-            books_out = any(feed["books_out_of_sequence"] for feed in status["feeds"])
-            patient = trio.current_time() < began + _BOOKS_SECONDS
-            if not waiting and seen == before and not (books_out and patient):
-                return status
-            before = seen
-            await trio.sleep(_POLL_SECONDS)
-    raise collector.failure(f"has not stored everything after {_SETTLE_SECONDS:g} s")
 
 
 async def _compare(

@@ -73,6 +73,7 @@ class Simulator(Generic[MarketT_co, RestT_co]):
         self._open_session = open_session
         self._rules = rules
         self._stopped = trio.Event()
+        self._calm = trio.Event()
         self._refusals: deque[int] = deque()
         self._attempts: deque[float] = deque(maxlen=rules.connection_attempts)
 
@@ -122,6 +123,7 @@ class Simulator(Generic[MarketT_co, RestT_co]):
 
         Waits at most `timeout` seconds for that, apart from a silence that is going on.
         """
+        self.stop_faults()
         self._stopped.set()
         unread: list[Connection] = []
 
@@ -133,6 +135,10 @@ class Simulator(Generic[MarketT_co, RestT_co]):
             for connection in self.subscribers.connections:
                 nursery.start_soon(confirm, connection)
         return not unread
+
+    def stop_faults(self) -> None:
+        """Make no more scheduled faults. What was made already goes on to its end."""
+        self._calm.set()
 
     async def stop_rest(self) -> None:
         """Answer no further request; returns when every answer that was made is written.
@@ -171,10 +177,10 @@ class Simulator(Generic[MarketT_co, RestT_co]):
         start = trio.current_time()
         for seconds, fault in sorted(schedule, key=lambda entry: entry[0]):
             with trio.move_on_at(start + seconds):
-                await self._stopped.wait()
+                await self._calm.wait()
             with trio.move_on_after(RECOVERY_SECONDS):
                 await self.subscribers.wait_for_wanted()
-            if self._stopped.is_set():
+            if self._calm.is_set():
                 return
             await self.inject(fault)
 

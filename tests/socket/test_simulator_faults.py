@@ -335,6 +335,13 @@ async def test_a_schedule_is_made_in_order_and_waits_for_the_client_to_be_back()
             assert await sim.stop_market()
 
 
+async def test_a_schedule_can_end_before_the_market() -> None:
+    async with open_binance("spot", rate=0) as sim:
+        sim.stop_faults()
+        await sim.run_schedule(((0.0, Close()),))
+        assert "fault_Close" not in sim.counts
+
+
 async def test_a_schedule_ends_with_the_market() -> None:
     async with (
         open_binance("spot", rate=50) as sim,

@@ -192,6 +192,8 @@ def test_maintenance_of_the_platform_replaces_the_connection() -> None:
     assert socket.push("platform_state", {"maintenance": True, "zz": 1}) == [
         Replace("the exchange announced its maintenance")
     ]
+    # The next connection is told the same, and must not be replaced for it.
+    assert socket.push("platform_state", {"maintenance": True}) == []
     (reject,) = socket.push("platform_state", {"maintenance": "soon"})
     assert isinstance(reject, Reject)
     assert reject.reason == "malformed event"

@@ -130,8 +130,15 @@ def test_a_wrong_checksum_is_believed_wherever_there_is_one() -> None:
     assert update(socket, 100, 105, checksum=7) == ["out: the checksum is another", OUT]
 
 
-@pytest.mark.parametrize("absent", [0, None])
-def test_without_ids_and_checksum_no_update_is_believed(absent: int | None) -> None:
+@pytest.mark.parametrize("absent", [0, "", None])
+def test_ids_alone_prove_a_book_without_a_checksum(absent: int | str | None) -> None:
+    socket = socket_of()
+    assert snapshot(socket, 100, checksum=absent) == ["live", "s100"]
+    assert update(socket, 100, 105, checksum=absent) == ["u100>105"]
+
+
+@pytest.mark.parametrize("absent", [0, "", None])
+def test_without_ids_and_checksum_no_update_is_believed(absent: int | str | None) -> None:
     socket = live()
     actions = socket.push(BOOKS, old(100, checksum=absent), action="update")
     assert told(actions) == ["out: neither ids nor a checksum", OUT]

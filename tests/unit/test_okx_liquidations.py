@@ -78,24 +78,25 @@ def test_a_liquidation_of_a_dated_contract() -> None:
         ("sell", "net", "long"),
         ("buy", "net", "short"),
         ("sell", "", "long"),
+        ("sell", None, "long"),
         ("buy", "sideways", "short"),
         ("sell", "long", "long"),
         ("sell", "short", "short"),
         ("buy", "long", "long"),
     ],
 )
-def test_the_position_that_was_liquidated(side: str, position: str, closed: str) -> None:
+def test_the_position_that_was_liquidated(side: str, position: str | None, closed: str) -> None:
     (event,) = liquidations().push(ORDERS, liquidated(detail(side=side, posSide=position)))
     assert isinstance(event, Liquidation)
     assert (event.side, event.position_side) == (side, closed)
 
 
-@pytest.mark.parametrize("price", ["", "0"])
-def test_a_liquidation_without_a_price(price: str) -> None:
+@pytest.mark.parametrize("price", ["", "0", None])
+def test_a_liquidation_without_a_price(price: str | None) -> None:
     (event,) = liquidations().push(ORDERS, liquidated(detail(bkPx=price)))
     assert isinstance(event, Liquidation)
     assert event.price is event.notional_value is None
-    assert event.liquidation_id == f"{TIME_MS}-buy-13-{price}"
+    assert event.liquidation_id == f"{TIME_MS}-buy-13-{price or ''}"
 
 
 def test_liquidations_are_published_once_whatever_their_order() -> None:

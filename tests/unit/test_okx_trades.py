@@ -145,11 +145,29 @@ def test_a_bad_trade_costs_only_itself(changes: dict[str, Any], reason: str) -> 
     assert socket.states[FILLS].messages == socket.continuity.messages == 1
 
 
-@pytest.mark.parametrize("count", ["0", "-1", "9", "x", ""])
+@pytest.mark.parametrize("count", ["0", "-1", "9", "x", "9" * 30])
 def test_a_count_that_cannot_be_is_no_trade(count: str) -> None:
     (reject,) = aggregates().push(AGGREGATES, aggregate(7, count=count))
     assert isinstance(reject, Reject)
-    assert reject.reason == ("malformed trade" if count in "0-19" and count else "malformed event")
+    assert reject.reason == "malformed trade"
+
+
+@pytest.mark.parametrize("count", ["", None])
+def test_an_empty_count_is_one_that_is_not_told(count: str | None) -> None:
+    socket = aggregates()
+    (event,) = socket.push(AGGREGATES, aggregate(7, count=count))
+    assert isinstance(event, Trade)
+    assert (event.first_trade_id, event.last_trade_id) == (None, None)
+    assert told(socket.push(AGGREGATES, aggregate(9, count=count))) == ["trade 9"]
+
+
+def test_trades_of_one_push_are_taken_by_their_ids() -> None:
+    socket = fills()
+    assert told(socket.push(FILLS, trade(3), trade(1), trade(2))) == [
+        "trade 1",
+        "trade 2",
+        "trade 3",
+    ]
 
 
 def test_a_quantity_that_cannot_be_computed_is_no_trade() -> None:

@@ -60,6 +60,9 @@ def test_a_funding_rate(instrument: Instrument) -> None:
             {"nextFundingTime": "1790152200000"},
             {"funding_interval_hours": None, "funding_time": "2026-09-23T07:30:00.000Z"},
         ),
+        ({"nextFundingRate": None}, {"estimated_funding_rate": None}),
+        ({"settState": None}, {"funding_time": None}),
+        ({"nextFundingTime": None}, {"funding_interval_hours": None, "funding_time": None}),
         ({"nextFundingTime": ""}, {"funding_interval_hours": None, "funding_time": None}),
         ({"nextFundingTime": "0"}, {"funding_interval_hours": None, "funding_time": None}),
         (
@@ -168,7 +171,7 @@ def test_open_interest(instrument: Instrument, fields: dict[str, Any]) -> None:
 
 
 def test_open_interest_without_dollars() -> None:
-    for usd in ({"oiUsd": ""}, {"oiUsd": "0"}):
+    for usd in ({"oiUsd": ""}, {"oiUsd": None}, {"oiUsd": "0"}):
         (event,) = interest_of(XPERP, **usd)
         assert isinstance(event, OpenInterest)
         assert event.open_interest_usd == event.open_interest_value == (usd["oiUsd"] or None)

@@ -26,6 +26,7 @@ from mprism.settings import ExchangeSettings
 from mprism.state import StreamState
 
 _PLATFORM: Final = "platform_state"
+_MAINTENANCE_NS: Final = 600_000_000_000
 _LEFT_OUT: Final = "left out of the exchange's answer"
 
 _decode_platform = msgspec.json.Decoder(PlatformState).decode
@@ -51,6 +52,7 @@ class DeribitConnection:
     ) -> None:
         """`states` gets an entry per channel and is kept up to date."""
         self._calls = Calls()
+        self._times = continuity.last_time
         self._channels: dict[str, _Channel] = {}
         self._books: dict[str, BookChannel] = {}
         self._indexes: dict[str, VolatilityChannel] = {}
@@ -101,7 +103,7 @@ class DeribitConnection:
         if channel is not None:
             return channel.receive(params.data, recv_ns)
         if params.channel == _PLATFORM:
-            return _platform(params.data)
+            return self._platform(params.data, recv_ns)
         return (Reject(NOT_SUBSCRIBED, repr(params.channel)),)
 
     def fetched(self, key: str, body: bytes, recv_ns: int) -> Iterable[Action]:
@@ -175,13 +177,17 @@ class DeribitConnection:
         for name in call.channels:
             self._books[name].unsubscribed()
 
-
-def _platform(data: Raw) -> Iterator[Action]:
-    """What the exchange says of itself: much of it is about single price indexes."""
-    try:
-        state = _decode_platform(data)
-    except UNDECODABLE as error:
-        yield Reject("malformed event", f"{_PLATFORM}: {error}")
-        return
-    if state.maintenance:
-        yield Replace("the exchange announced its maintenance")
+    def _platform(self, data: Raw, recv_ns: int) -> Iterator[Action]:
+        """What the exchange says of itself: much of it is about single price indexes."""
+        try:
+            state = _decode_platform(data)
+        except UNDECODABLE as error:
+            yield Reject("malformed event", f"{_PLATFORM}: {error}")
+            return
+        if not state.maintenance:
+            return
+        # Once for a maintenance: it may be told to the next connection as well.
+        told = self._times.get(_PLATFORM)
+        if told is None or recv_ns - told > _MAINTENANCE_NS:
+            self._times[_PLATFORM] = recv_ns
+            yield Replace("the exchange announced its maintenance")

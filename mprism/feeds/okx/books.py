@@ -8,7 +8,7 @@ and their time stands for the id.
 from collections.abc import Iterator
 from functools import partial
 from itertools import zip_longest
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeGuard
 from zlib import crc32
 
 import msgspec
@@ -42,7 +42,7 @@ class BookRow(Struct, gc=False):
     previous_id: Annotated[int, Meta(ge=-1, le=2**63 - 1)] | None = field(
         name="prevSeqId", default=None
     )
-    checksum: int | None = None  # 0 since 2026-06-23: no longer told
+    checksum: int | str | None = None  # 0 since 2026-06-23: no longer told
 
 
 _decode = msgspec.json.Decoder(BookRow, strict=False).decode
@@ -88,8 +88,13 @@ def _change(row: BookRow, *, is_snapshot: bool) -> BookChange:
         ts_event=row.time * NS_PER_MS,
         bids=Raw(_encode(row.bids)),
         asks=Raw(_encode(row.asks)),
-        is_right=partial(_has_checksum, row.checksum) if row.checksum else None,
+        is_right=partial(_has_checksum, row.checksum) if _is_told(row.checksum) else None,
     )
+
+
+def _is_told(checksum: int | str | None) -> TypeGuard[int]:
+    """Whether there is a checksum: zero, an empty one and none at all are not."""
+    return isinstance(checksum, int) and checksum != 0
 
 
 def _has_checksum(checksum: int, book: OrderBook) -> bool:

@@ -20,7 +20,7 @@ from mprism.feeds.okx.funding import Funding
 from mprism.feeds.okx.liquidations import Liquidations
 from mprism.feeds.okx.open_interest import OpenInterest
 from mprism.feeds.okx.requests import Requests
-from mprism.feeds.okx.trades import Trades
+from mprism.feeds.okx.trades import Trades, in_order
 from mprism.feeds.okx.wire import Frame, Push, Unreadable, decode_frame
 from mprism.feeds.protocol import (
     NOT_SUBSCRIBED,
@@ -140,7 +140,8 @@ class OkxConnection:
             return (Reject(NOT_SUBSCRIBED, repr(name)),)
         actions: list[Action] = []
         unreadable = 0
-        for row in rows:
+        is_list_of_trades = len(rows) > 1 and isinstance(stream.reader, Trades)
+        for row in in_order(rows) if is_list_of_trades else rows:
             try:
                 actions += stream.reader.read(row, push)
             except (*UNDECODABLE, MalformedNumber, Unreadable) as error:

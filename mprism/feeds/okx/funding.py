@@ -27,10 +27,10 @@ class FundingRow(Struct, gc=False):
     instrument_id: str = field(name="instId")
     rate: str = field(name="fundingRate")
     time: Milliseconds = field(name="ts")
-    next_rate: str = field(name="nextFundingRate", default="")
-    funding_time: str = field(name="fundingTime", default="")
-    next_funding_time: str = field(name="nextFundingTime", default="")
-    settlement: str = field(name="settState", default="")
+    next_rate: str | None = field(name="nextFundingRate", default=None)
+    funding_time: str | None = field(name="fundingTime", default=None)
+    next_funding_time: str | None = field(name="nextFundingTime", default=None)
+    settlement: str | None = field(name="settState", default=None)
 
 
 _decode = msgspec.json.Decoder(FundingRow, strict=False).decode

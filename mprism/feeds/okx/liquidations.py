@@ -34,8 +34,8 @@ class Detail(Struct, gc=False):
     side: str
     size: str = field(name="sz")
     time: Milliseconds = field(name="ts")
-    price: str = field(name="bkPx", default="")
-    position_side: str = field(name="posSide", default="")
+    price: str | None = field(name="bkPx", default=None)
+    position_side: str | None = field(name="posSide", default=None)
 
 
 _decode = msgspec.json.Decoder(Entry).decode
@@ -110,7 +110,7 @@ class Liquidations:
 
     def _identify(self, instrument: Instrument, row: Detail) -> str:
         """The id: the same whenever the exchange tells of this liquidation."""
-        text = f"{row.time}-{row.side}-{row.size}-{row.price}"
+        text = f"{row.time}-{row.side}-{row.size}-{row.price or ''}"
         same = instrument.instrument_id, text
         self._identical[same] += 1
         number = self._identical[same]

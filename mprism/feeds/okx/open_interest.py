@@ -20,7 +20,7 @@ class OpenInterestRow(Struct, gc=False):
     instrument_id: str = field(name="instId")
     contracts: str = field(name="oi")
     time: Milliseconds = field(name="ts")
-    usd: str = field(name="oiUsd", default="")
+    usd: str | None = field(name="oiUsd", default=None)
 
 
 _decode = msgspec.json.Decoder(OpenInterestRow, strict=False).decode

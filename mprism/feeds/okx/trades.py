@@ -4,12 +4,13 @@
 is that of the last fill, and `count` says how many there were.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct, field
 
-from mprism.feeds.decoding import NS_PER_MS, Id, Milliseconds
+from mprism.feeds.decoding import NS_PER_MS, UNDECODABLE, Id, Milliseconds
 from mprism.feeds.instrument import Instrument
 from mprism.feeds.levels import is_amount
 from mprism.feeds.okx.wire import Push, Unreadable
@@ -27,10 +28,25 @@ class TradeRow(Struct, gc=False):
     size: str = field(name="sz")
     side: str
     time: Milliseconds = field(name="ts")
-    count: int | None = None
+    count: int | str | None = None  # empty or missing where it is not told
 
+
+class _Identified(Struct, gc=False):
+    trade_id: Id = field(name="tradeId")
+
+
+_COUNT_DIGITS: Final = 18
 
 _decode = msgspec.json.Decoder(TradeRow, strict=False).decode
+_decode_id = msgspec.json.Decoder(_Identified, strict=False).decode
+
+
+def in_order(rows: Sequence[Raw]) -> Sequence[Raw]:
+    """The entries of a push by their ids, as they are followed; as they came if one has none."""
+    try:
+        return sorted(rows, key=lambda row: _decode_id(row).trade_id)
+    except UNDECODABLE:
+        return rows
 
 
 class Trades:
@@ -45,7 +61,7 @@ class Trades:
         """What an entry leads to. Raises what makes an entry unreadable."""
         row = _decode(raw)
         self._check(row)
-        count = row.count if self._aggregated else 1
+        count = _count(row) if self._aggregated else 1
         first_id = None if count is None else row.trade_id - count + 1
         trade = self._normalised(row, first_id, push.recv_ns)
         is_new, actions = follow_trade(
@@ -62,8 +78,6 @@ class Trades:
             raise Unreadable("malformed trade", f"px {row.price!r}, sz {row.size!r}")
         if row.side not in ("buy", "sell"):
             raise Unreadable("unknown value", f"side {row.side!r}")
-        if self._aggregated and row.count is not None and not 0 < row.count <= row.trade_id + 1:
-            raise Unreadable("malformed trade", f"count {row.count} at {row.trade_id}")
 
     def _follows(self, row: TradeRow, first_id: int | None) -> int:
         """The first id that the entry covers; without a count nobody can say what is missing."""
@@ -93,3 +107,14 @@ class Trades:
             first_trade_id=str(first_id) if covers else None,
             last_trade_id=str(row.trade_id) if covers else None,
         )
+
+
+def _count(row: TradeRow) -> int | None:
+    """How many fills an aggregate stands for. Raises Unreadable for no such number."""
+    if row.count in (None, ""):
+        return None
+    text = str(row.count)
+    count = int(text) if text.isdecimal() and len(text) <= _COUNT_DIGITS else 0
+    if not 0 < count <= row.trade_id + 1:
+        raise Unreadable("malformed trade", f"count {row.count!r} at {row.trade_id}")
+    return count

@@ -64,9 +64,9 @@ class Unreadable(ValueError):
 decode_frame = msgspec.json.Decoder(Frame).decode
 
 
-def milliseconds(text: str) -> int | None:
+def milliseconds(text: str | None) -> int | None:
     """A time as OKX writes it; None where there is none. Raises MalformedNumber."""
-    if text in ("", "0"):
+    if not text or text == "0":
         return None
     if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS or int(text) > _MOST_MS:
         raise MalformedNumber(f"not a time: {text[:50]!r}")

@@ -196,6 +196,13 @@ OFFERED: dict[ExchangeName, tuple[DataType, ...]] = {
 }
 """The data types that each exchange has."""
 
+CHOICES: dict[str, tuple[ExchangeName, ...]] = {
+    "trades": ("okx_spot", "okx_derivatives"),
+    "liquidations": ("binance_derivatives", "okx_derivatives"),
+    "volatility_indexes": ("deribit_derivatives",),
+}
+"""The exchanges that know a setting, where not all do."""
+
 _SYMBOLS: dict[ExchangeName, tuple[str, ...]] = {
     "deribit_derivatives": ("BTC-USD", "ETH-USD", "BTC-USDC"),
 }

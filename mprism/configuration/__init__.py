@@ -1,9 +1,8 @@
 """The configuration: files, environment and command line become `mprism.settings`."""
 
 from mprism.configuration.conversion import ConfigurationError
+from mprism.configuration.exchanges import COLLECTOR_FILE, EXCHANGE_FOLDER
 from mprism.configuration.loading import (
-    COLLECTOR_FILE,
-    EXCHANGE_FOLDER,
     LOGGING_FILE,
     VARIABLES,
     Override,

@@ -21,6 +21,7 @@ from mprism.state import FeedStatus
 
 logger = structlog.get_logger()
 
+_DEAD_AFTER = 3  # requests without any answer
 _MOST_PAGES = 1_000  # follow-up requests of a round; more is an answer that never ends
 
 
@@ -38,20 +39,23 @@ class Poller:
     async def run_round(self) -> None:
         """Ask for everything once.
 
-        Raises Throttled and Refused at once, and NetworkFault when nothing was answered.
+        Raises Throttled and Refused at once, and NetworkFault when nothing was answered, or
+        not even one of the first few requests.
         """
         waiting = deque(self._protocol.begin(self._clock_ns()))
         fault: NetworkFault | None = None
-        answered = follow_ups = 0
+        answered = failed = follow_ups = 0
         while waiting:
             wanted = waiting.popleft()
             try:
                 actions = await self._ask(wanted)
             except NetworkFault as error:
-                fault = error
+                fault, failed = error, failed + 1
                 self._feed.note(
                     Reject("poll failed: NetworkFault", f"{wanted.key}: {error}"), self._clock_ns()
                 )
+                if not answered and failed == _DEAD_AFTER:
+                    break  # each of hundreds of requests would wait for its time to be over
                 continue
             answered += 1
             more = await self._perform(actions)

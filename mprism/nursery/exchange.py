@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from mprism import __version__
-from mprism.feeds.errors import FeedError
+from mprism.feeds.errors import FeedError, NetworkFault
 from mprism.feeds.feed import EventSink, Feed
 from mprism.feeds.instrument import Instrument, select
 from mprism.feeds.registry import VENUES
@@ -88,6 +88,9 @@ async def plan_exchange(
     venue: Venue = VENUES[name]
     bodies = [await rest.get(request) for request in venue.instrument_requests(settings)]
     listed = venue.parse_instruments(bodies)
+    if not listed.instruments:
+        # No configuration is wrong for that: an exchange always has something.
+        raise NetworkFault(f"{name} lists no instruments")
     for pool, limit in listed.limits.items():
         rest.budgets.set_limit(pool, limit)
     instruments = select(listed.instruments, settings.symbols, name)

@@ -9,6 +9,7 @@ from mprism.feeds.binance.instruments import parse_instruments
 from mprism.feeds.binance.market import SPOT, USDM, Market
 from mprism.feeds.errors import NetworkFault
 from mprism.feeds.instrument import Instrument, InstrumentList
+from mprism.feeds.protocol import WEIGHT
 from mprism.feeds.weight import Limit
 
 WEIGHTS = {
@@ -137,10 +138,8 @@ def test_one_bad_entry_costs_only_itself(bad: object) -> None:
         b'{"symbols":null}',
         b'{"symbols":[{]}',
         b'{"symbols":[],"rateLimits":{}}',
-        b'{"symbols":[],"rateLimits":[{}]}',
         b'{"symbols":[],"x":' + b"[" * 100_000,
         b'{"code":-1003,"msg":"Too many requests."}',
-        b'{"symbols":[],"rateLimits":[{"rateLimitType":"\xff"}]}',
     ],
 )
 def test_what_is_no_list_is_a_fault(answer: bytes) -> None:
@@ -175,3 +174,11 @@ def test_what_is_no_list_is_a_fault(answer: bytes) -> None:
 def test_the_weight_limit_is_for_its_window(limits: list[Any], limit: Limit | None) -> None:
     found = parse_instruments(SPOT, body([], limits)).limits
     assert found == ({} if limit is None else {"weight": limit})
+
+
+@pytest.mark.parametrize("unread", [b"{}", b'{"rateLimitType":"\xff"}', b"[]", b"7"])
+def test_a_limit_that_cannot_be_read_costs_no_other(unread: bytes) -> None:
+    told = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 9}
+    limits = b"[%b,%b]" % (unread, json.dumps(told).encode())
+    listed = parse_instruments(USDM, b'{"symbols":[],"rateLimits":%b}' % limits)
+    assert listed.limits == {WEIGHT: Limit(9, 60.0)}

@@ -136,3 +136,34 @@ def test_what_is_asked_for_by_rest_has_its_periods(tmp_path: Path) -> None:
     )["okx_derivatives"].polling
     assert (polling.ratio_seconds, polling.ratio_period) == (30, "15m")
     assert polling.open_interest_seconds == ExchangeSettings().polling.open_interest_seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("binance_spot", "trades: aggregated"),
+        ("deribit_derivatives", "trades: all"),
+        ("okx_spot", "liquidations: all"),
+        ("deribit_derivatives", "liquidations: all"),
+        ("okx_derivatives", "volatility_indexes: [BTC]"),
+    ],
+)
+def test_an_exchange_refuses_a_choice_that_it_has_not(
+    tmp_path: Path, name: str, setting: str
+) -> None:
+    key = setting.partition(":")[0]
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(tmp_path, **{name: setting})
+    text = f"{tmp_path / EXCHANGE_FOLDER / name}.yaml: {key}: {name} has no such choice; only "
+    assert str(caught.value).startswith(text)
+
+
+def test_a_choice_for_all_is_taken_by_those_that_have_it(tmp_path: Path) -> None:
+    exchanges = loaded(tmp_path, "defaults: {trades: aggregated, liquidations: all}")
+    assert {name: (each.trades, each.liquidations) for name, each in exchanges.items()} == {
+        "binance_spot": ("all", "symbols"),
+        "binance_derivatives": ("all", "all"),
+        "okx_spot": ("aggregated", "symbols"),
+        "okx_derivatives": ("aggregated", "all"),
+        "deribit_derivatives": ("all", "symbols"),
+    }

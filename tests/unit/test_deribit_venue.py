@@ -130,13 +130,9 @@ def test_connections_and_the_poll_share_what_was_published() -> None:
 def test_the_defaults_can_be_collected() -> None:
     assert DERIBIT.check(DEFAULTS["deribit_derivatives"]) is None
     assert DERIBIT.check(settings(volatility_indexes=("BTC", "eth", "SOL"))) is None
-    assert DERIBIT.check(settings(liquidations="all", data_types=("trade",))) is None
 
 
 def test_what_cannot_be_collected_is_refused() -> None:
-    why = DERIBIT.check(settings(liquidations="all"))
-    assert why is not None
-    assert all(word in why for word in ("liquidations", "'all'", "allowed: symbols"))
     for currency in ("BTC_USD", "btc.usd", "", "币安"):
         why = DERIBIT.check(settings(volatility_indexes=("BTC", currency)))
         assert why is not None

@@ -177,3 +177,15 @@ async def test_each_answers_events_are_handed_over_before_the_next_request(
     assert slow.lists == [(3.5, 2), (7.5, 1)]
     assert bench.rest.requests == {"/a": [0], "/b": [3.5], "/c": [4]}
     assert bench.published == [1, 2, 3]
+
+
+async def test_a_round_without_any_answer_ends_early(autojump_clock: MockClock) -> None:
+    gone = {f"/{key}": [NetworkFault("gone")] for key in "abcdef"}
+    bench = PollBench(gone, keys="abcdef")
+    with pytest.raises(NetworkFault, match="gone"):
+        await poller_of(bench).run_round()
+    assert bench.rest.order == ["/a", "/b", "/c"]
+    # One that was answered shows that the way is there.
+    bench = PollBench(gone | {"/b": [b"1"]}, keys="abcdef")
+    await poller_of(bench).run_round()
+    assert len(bench.rest.order) == 6

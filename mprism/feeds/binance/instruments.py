@@ -44,10 +44,11 @@ class ExchangeInfo(Struct, rename="camel"):
     """The answer as far as it is used. Symbols stay raw: one bad entry must not cost the rest."""
 
     symbols: list[msgspec.Raw]
-    rate_limits: list[RateLimit] = []
+    rate_limits: list[msgspec.Raw] = []
 
 
 _decode = msgspec.json.Decoder(ExchangeInfo).decode
+_decode_limit = msgspec.json.Decoder(RateLimit).decode
 _decode_symbol = msgspec.json.Decoder(Symbol).decode
 
 
@@ -111,10 +112,14 @@ def _instrument(market: Market, listed: Symbol) -> Instrument:
     )
 
 
-def _limits(limits: list[RateLimit]) -> dict[str, Limit]:
-    """REQUEST_WEIGHT, if it is told."""
+def _limits(limits: list[msgspec.Raw]) -> dict[str, Limit]:
+    """REQUEST_WEIGHT, if it is told. What cannot be read is another limit."""
     seconds = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
-    for limit in limits:
+    for raw in limits:
+        try:
+            limit = _decode_limit(raw)
+        except UNDECODABLE:
+            continue
         length = limit.interval_num * seconds.get(limit.interval, 0)
         is_sane = 0 < length <= _LONGEST_SECONDS and 0 < limit.limit <= _MOST_WEIGHT
         if limit.rate_limit_type == "REQUEST_WEIGHT" and is_sane:

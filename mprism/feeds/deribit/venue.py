@@ -52,11 +52,6 @@ class DeribitVenue:
         return Limit(32, 60.0)
 
     def check(self, settings: ExchangeSettings) -> str | None:
-        if "liquidation" in settings.data_types and settings.liquidations == "all":
-            return (
-                "liquidations: 'all' cannot be collected, because liquidations come with the "
-                f"trades of a symbol on {self.name}; allowed: symbols"
-            )
         for currency in settings.volatility_indexes:
             if not is_currency(currency):
                 return (

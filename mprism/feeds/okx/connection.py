@@ -40,6 +40,9 @@ _IGNORED: Final = frozenset({"channel-conn-count", "channel-conn-count-error"})
 _PASSING: Final = frozenset({"50001", "50004", "50011", "50013", "50026", "60014", "63999"})
 _PATIENCE: Final = {
     channels.BOOKS: 60.0,  # a still one is told of about once a minute
+    # Alone on the business socket, which is replaced when nothing at all comes on it.
+    channels.ALL_TRADES: 120.0,
+    channels.TRADES: 120.0,
     channels.FUNDING: 120.0,  # pushed every 30 to 90 s
     channels.OPEN_INTEREST: 120.0,  # pushed when it changes
     channels.LIQUIDATIONS: inf,

@@ -3,21 +3,20 @@
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import trio
-from rich.console import Console
 
 from mprism.demo.collector import Collector, open_collector
 from mprism.demo.compare import Comparison
 from mprism.demo.ending import end_exchanges
 from mprism.demo.exchanges import open_exchanges
-from mprism.demo.result import Result
 from mprism.demo.screen import open_screen
+from mprism.demo.verdict import Outcomes, console, print_verdict, say
 from mprism.exits import guarded
 from mprism.logs import configure_logging
 from mprism.nursery.embedded import open_embedded
@@ -29,16 +28,6 @@ from mprism.simulator import AnySimulator
 
 _LIVE_SECONDS = 20.0
 _POLL_SECONDS = 0.2
-
-
-class _Console(Console):
-    """One that leaves it to us what happens when nobody reads any more."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-console = _Console()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +42,6 @@ class Options:
     nats_server: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What came out of a run."""
-
-    results: list[Result]
-    problems: list[str]
-    status: dict[str, Any]  # of the collector, just before it was stopped
-    exit_code: int  # of the collector
-    withheld: int  # book updates that a snapshot after an interruption stands for
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Messages that the collector dropped, by reason."""
-        dropped: dict[str, int] = {}
-        for entry in self.status["publisher"]["dropped"]:
-            dropped[entry["reason"]] = dropped.get(entry["reason"], 0) + entry["messages"]
-        return dropped
-
-    @property
-    def report(self) -> dict[str, object]:
-        """The report, as it goes into its file."""
-        latency = self.status["publisher"]["latency"]
-        return {
-            "results": [asdict(result) for result in self.results],
-            "latency_ms": {key: latency[f"{key}_ms"] for key in ("p50", "p99", "max")},
-            "dropped": self.dropped,
-            "problems": self.problems,
-        }
-
-    @property
-    def is_right(self) -> bool:
-        """Whether nothing is lost, duplicated, out of order or wrong."""
-        rows_are_right = all(result.is_right for result in self.results)
-        return self.exit_code == 0 and not self.dropped and rows_are_right
-
-
-def _say(text: str, style: str | None = None) -> None:
-    # Lines are left whole: a terminal wraps them itself, and a log keeps them greppable.
-    console.print(text, style=style, highlight=False, soft_wrap=True)
-
-
 def run_demo(**options: Any) -> int:  # noqa: ANN401
     """Run the demo with the command line's options, and return its exit code."""
     chosen = Options(**options)
@@ -102,7 +50,7 @@ def run_demo(**options: Any) -> int:  # noqa: ANN401
 
 
 def _judge(outcomes: Outcomes, options: Options) -> int:
-    _print_verdict(outcomes)
+    print_verdict(outcomes)
     if options.report is not None:
         options.report.write_text(json.dumps(outcomes.report, indent=2) + "\n", encoding="utf-8")
     return 0 if outcomes.is_right else 1
@@ -136,7 +84,7 @@ async def _demo(options: Options) -> Outcomes:
                 faults=options.faults,
             ) as simulators,
         ):
-            _say(
+            say(
                 f"mprism demo: {len(simulators)} simulated exchanges, nats-server at {broker.url}, "
                 f"{options.rate:g} messages/s each for {options.seconds:g} s"
             )
@@ -182,7 +130,7 @@ async def _compare(
     status: dict[str, Any],
     exit_code: int,
 ) -> Outcomes:
-    _say("reading the stream back")
+    say("reading the stream back")
     began = time.monotonic()
     comparison = Comparison([simulator.truth for simulator in simulators])
     count = 0
@@ -191,7 +139,7 @@ async def _compare(
             for message in batch:
                 comparison.read(decode(message.payload))
             count += len(batch)
-    _say(f"{count:,} messages read and compared in {time.monotonic() - began:.1f} s")
+    say(f"{count:,} messages read and compared in {time.monotonic() - began:.1f} s")
     results = comparison.end(interruptions)
     return Outcomes(results, comparison.problems.texts, status, exit_code, comparison.withheld())
 
@@ -204,58 +152,14 @@ async def _interruptions(
     A connection that ended interrupted all its books.
     """
     counts = {simulator.exchange: 0 for simulator in simulators}
-    books = {simulator.exchange: len(simulator.truth.symbols) for simulator in simulators}
     for feed in (await collector.get("/status"))["feeds"]:
         counts[feed["exchange"]] += feed["resyncs"]
     for connection in (await collector.get("/connections"))["websockets"]:
-        counts[connection["exchange"]] += connection["reconnects"] * books[connection["exchange"]]
+        books = sum(_is_book(stream["name"]) for stream in connection["streams"])
+        counts[connection["exchange"]] += connection["reconnects"] * books
     return counts
 
 
-def _troubles(feed: dict[str, Any]) -> Iterator[str]:
-    """What the collector tells of a feed besides its messages."""
-    if missing := sum(feed["gaps"].values()):
-        yield f"{missing:,} trades missing and reported"
-    if feed["duplicates"]:
-        yield f"{feed['duplicates']:,} repeated messages"
-    if feed["resyncs"]:
-        yield f"{feed['resyncs']} books resynchronised"
-    if feed["rejected"]:
-        yield "rejected " + ", ".join(f"{n} {why}" for why, n in feed["rejected"].items())
-
-
-def _print_verdict(outcomes: Outcomes) -> None:
-    for result in outcomes.results:
-        compared = ""
-        if result.data_type != "trade":
-            what = "books" if result.data_type == "orderbook" else "values"
-            compared = f", {result.compared:,} {what} compared, {result.wrong} wrong"
-        _say(
-            f"{result.exchange} {result.data_type}: {result.sent:,} surely read, {result.stored:,} "
-            f"stored, {result.lost} lost, {result.duplicated} duplicated, "
-            f"{result.out_of_order} out of order{compared}"
-        )
-    for feed in sorted(outcomes.status["feeds"], key=lambda feed: str(feed["name"])):
-        if told := ", ".join(_troubles(feed)):
-            _say(f"{feed['name']}: {told}")
-    _say(
-        f"{outcomes.withheld} book updates are not stored, because the snapshot after a fault "
-        "stands for them"
-    )
-    for reason, count in outcomes.dropped.items():
-        _say(f"dropped {count} messages: {reason}", style="red")
-    for text in outcomes.problems:
-        _say(f"wrong: {text}", style="red")
-    latency = outcomes.status["publisher"]["latency"]
-    _say(
-        f"receive to acknowledgement: p50 {latency['p50_ms']:.1f} ms, "
-        f"p99 {latency['p99_ms']:.1f} ms, max {latency['max_ms']:.1f} ms"
-    )
-    if outcomes.is_right:
-        _say(
-            "Nothing lost, nothing duplicated, nothing out of order, no wrong book, no wrong value."
-        )
-    elif outcomes.exit_code:
-        _say(f"The collector ended with exit code {outcomes.exit_code}.", style="red")
-    else:
-        _say("The stream is not what the exchanges sent.", style="red")
+def _is_book(stream: str) -> bool:
+    """Whether a stream of any of the exchanges is of a book."""
+    return "@depth" in stream or stream.startswith(("books:", "book."))

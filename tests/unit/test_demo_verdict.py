@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mprism.demo.result import Result
-from mprism.demo.run import Options, Outcomes, _judge
+from mprism.demo.run import Options, _judge
+from mprism.demo.verdict import Outcomes
 
 ROWS = [
     Result("binance_spot", "orderbook", sent=9, stored=8, compared=10),

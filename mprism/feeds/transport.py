@@ -132,9 +132,10 @@ class FrameConnection(WebSocketConnection):
             if not self.ended.is_set():
                 with trio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await self.aclose()
+            # Before anything that may be cancelled: a reader that waits for room waits for ever.
+            self._reading.cancel()
             # trio-websocket leaves the socket open when the peer closed or never answered.
             await trio.aclose_forcefully(self._stream)
-            self._reading.cancel()
 
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
         if (run := run_of(event)) is not None:

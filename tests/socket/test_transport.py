@@ -180,6 +180,42 @@ async def test_a_full_list_stops_reading_and_drops_nothing(
     assert rest == [f"{n}" for n in range(10, 100)]
 
 
+async def test_a_connection_with_a_full_list_ends_when_it_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As at a stop of an overloaded collector: nobody will take the list any more."""
+    monkeypatch.setattr(transport, "_MAX_FRAMES", 10)
+    monkeypatch.setattr(transport, "_CLOSE_SECONDS", 0.05)
+    sent = trio.Event()
+
+    async def serve(ws: WebSocketConnection) -> None:
+        for n in range(100):
+            await ws.send_message(f"{n}")
+        sent.set()
+        await trio.sleep_forever()
+
+    scope, ended = trio.CancelScope(), trio.Event()
+    connections: list[FrameConnection] = []
+
+    async def read() -> None:
+        with scope:
+            async with connected(serve) as connection:
+                connections.append(connection)
+                await trio.sleep_forever()
+        ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await sent.wait()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        scope.cancel()
+        try:
+            with trio.fail_after(5):
+                await ended.wait()
+        finally:
+            connections[0]._reading.cancel()  # a test that fails must end as well
+
+
 @pytest.mark.parametrize(
     ("status", "failure"),
     [(429, Throttled), (418, Throttled), (403, Refused), (451, Refused), (503, NetworkFault)],

@@ -14,6 +14,7 @@ import msgspec
 import trio
 import yaml
 
+from mprism.settings import ExchangeSettings
 from tests.socket.collector_fixture import EXCHANGE, PATIENCE
 from tests.socket.markets import Market
 
@@ -36,10 +37,14 @@ def write_config(
 
     The names are `collector`, `logging` and those of the exchanges.
     """
-    contents: dict[str, object] = {
-        market.simulator.exchange: msgspec.to_builtins(market.endpoints(EXCHANGE))
-        for market in markets
-    }
+    # Of data types each exchange has its own usual ones.
+    usual = {**msgspec.to_builtins(ExchangeSettings()), "data_types": None}
+    contents: dict[str, object] = {}
+    for market in markets:
+        # An exchange refuses choices that it has not, the usual ones as well.
+        settings = msgspec.to_builtins(market.endpoints(EXCHANGE))
+        differing = {key: value for key, value in settings.items() if value != usual[key]}
+        contents[market.simulator.exchange] = differing
     contents["collector"] = {"exchanges": [m.simulator.exchange for m in markets]}
     contents["logging"] = {"format": "json"}
     paths = {

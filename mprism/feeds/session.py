@@ -8,7 +8,7 @@ leave in the order of the calls.
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from math import inf
 from time import time_ns
 from typing import Protocol
@@ -53,6 +53,9 @@ class Connection(Protocol):
     async def receive(self) -> tuple[list[Frame], int]:
         """A list of frames and when the first came, ns. Raises NetworkFault at the end."""
 
+    def take(self) -> tuple[list[Frame], int]:
+        """The frames that are at hand, if any, and when the first came, ns."""
+
     async def send(self, frame: str) -> None:
         """Send a text frame. Raises NetworkFault."""
 
@@ -95,8 +98,12 @@ class Session:
                 self._nursery.start_soon(self._send_frames)
                 if feed.plan.keep_alive is not None:
                     self._nursery.start_soon(self._keep_alive, feed.plan.keep_alive)
-                await self._perform(self._protocol.open())
-                await self._read()
+                try:
+                    await self._perform(self._protocol.open())
+                    await self._read()
+                finally:
+                    # Whatever ends the connection: what came before it is not lost with it.
+                    await self._take_rest()
         finally:
             feed.protocol = None
 
@@ -129,6 +136,16 @@ class Session:
                 if self._replace is not None:
                     raise NetworkFault(self._replace)
         raise NetworkFault(f"no data for {idle_seconds:g} s")
+
+    async def _take_rest(self) -> None:
+        frames, recv_ns = self._connection.take()
+        events: list[Event] = []
+        with suppress(FeedError):  # the connection has ended by something else already
+            for frame in frames:
+                actions = self._protocol.receive(frame, recv_ns)
+                events += [action for action in actions if isinstance(action, Event)]
+        if events:
+            await self._feed.publish(events)
 
     @property
     def _patience(self) -> float:

@@ -109,6 +109,10 @@ class FrameConnection(WebSocketConnection):
             await self._wake.wait()
             if not self._frames:
                 raise NetworkFault(self._reason())
+        return self.take()
+
+    def take(self) -> tuple[list[Frame], int]:
+        """The same without waiting, when there may be none."""
         frames, first_ns = self._frames, self._first_ns
         self._frames, self._gathered = [], 0
         if not self.ended.is_set():

@@ -76,6 +76,7 @@ class ScriptedConnection:
     def __init__(self, frames: Timed, ends: bool = True) -> None:
         self.oversized = 0
         self.sent: list[tuple[float, str]] = []
+        self.at_hand: list[Frame] = []  # behind those of the last list
         self._frames = list(frames)
         self._ends = ends
         self._opened_at = 0.0
@@ -90,6 +91,10 @@ class ScriptedConnection:
             await trio.sleep_forever()
         after, frames = self._frames.pop(0)
         await trio.sleep_until(self._opened_at + after)
+        return frames, 1
+
+    def take(self) -> tuple[list[Frame], int]:
+        frames, self.at_hand = self.at_hand, []
         return frames, 1
 
     async def send(self, frame: str) -> None:

@@ -68,10 +68,13 @@ class Poller:
             raise fault
 
     async def _ask(self, wanted: Fetch) -> list[Action]:
-        feed = self._feed
+        feed, state = self._feed, self._feed.state
+        if (wait := self._rest.imposed_wait(wanted.request)) > 0:
+            state.next_attempt_at = self._clock_ns() / 1e9 + wait
+            state.enter(FeedStatus.THROTTLED, "the exchange told another request to wait")
         body = await self._rest.get(wanted.request, feed.settings.rest_snapshot_reserve)
+        state.next_attempt_at = None
         recv_ns = self._clock_ns()
-        state = feed.state
         state.frames += 1
         state.received_bytes += len(body)
         state.last_frame_at = recv_ns / 1e9

@@ -53,10 +53,14 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Resubscribe:
-    """After a wait that grows with `attempt` (from 0, no wait), call `resubscribe(stream)`."""
+    """After a wait that grows with `attempt` (from 0, no wait), call `resubscribe(stream)`.
+
+    A stream that was `refused` waits as long as a refusal demands.
+    """
 
     stream: str
     attempt: int
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ class StreamProtocol(Protocol):
         """The answer to a request that was asked for with this key."""
 
     def resubscribe(self, stream: str, recv_ns: int) -> Iterable[Action]:
-        """The wait of a `Resubscribe` is over: what to send."""
+        """The wait of a `Resubscribe` is over: what to send, if it is needed still."""
 
     def republish(self, symbol: str, recv_ns: int) -> Iterable[Action]:
         """Publish a snapshot of this symbol's book now, if it is live here."""

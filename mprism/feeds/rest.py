@@ -10,11 +10,14 @@ from time import time
 from typing import Final
 
 import httpx
+import structlog
 import trio
 
 from mprism.feeds.errors import FeedError, NetworkFault, Throttled, failure_of_status
 from mprism.feeds.protocol import WEIGHT, Request
 from mprism.feeds.weight import Budgets
+
+logger = structlog.get_logger()
 
 _AT_ONCE = 2
 _ERROR_BYTES = 200
@@ -65,6 +68,10 @@ class RestClient:
             raise failure
         return answer.content
 
+    def imposed_wait(self, request: Request) -> float:
+        """Seconds that the exchange has told us to wait before such a request; 0 for none."""
+        return max(0.0, self.budgets.of(request.pool).resume_at - self._clock())
+
     def _failure(self, request: Request, answer: httpx.Response) -> FeedError | None:
         status, now = answer.status_code, self._clock()
         failure = self._failure_of(status, answer.content) or failure_of_status(
@@ -74,6 +81,13 @@ class RestClient:
             if status == _BANNED:
                 self.budgets.ban(failure.retry_after_seconds, now)
             self.budgets.of(request.pool).pause(failure.retry_after_seconds, now)
+            logger.warning(
+                "requests paused",
+                host=self._client.base_url.host,
+                pool="all" if status == _BANNED else request.pool,
+                seconds=round(failure.retry_after_seconds, 3),
+                reason=str(failure),
+            )
         if failure is not None:
             # Not by the character set that the answer names, which may be any nonsense.
             failure.add_note(answer.content[:_ERROR_BYTES].decode(errors="replace"))

@@ -66,6 +66,9 @@ class Rest(Protocol):
     async def get(self, request: Request, reserve: float = 0.0) -> bytes:
         """The body of the answer, leaving `reserve` of the limit to others. Raises FeedError."""
 
+    def imposed_wait(self, request: Request) -> float:
+        """Seconds that the exchange has told us to wait before such a request."""
+
 
 Connect = Callable[[str], AbstractAsyncContextManager[Connection]]
 
@@ -232,7 +235,9 @@ class Session:
                 raise NetworkFault(f"no answer to {keep_alive.frame!r} after {seconds:g} s")
 
     async def _resubscribe(self, wanted: Resubscribe) -> None:
-        if wanted.attempt:
+        if wanted.refused:
+            await trio.sleep(self._feed.settings.backoff.refused_seconds + self._delay(0))
+        elif wanted.attempt:
             await trio.sleep(self._delay(wanted.attempt - 1))
         await self._perform(self._protocol.resubscribe(wanted.stream, time_ns()))
 

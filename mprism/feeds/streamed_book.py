@@ -80,6 +80,11 @@ class StreamedBook:
         """The connection is open."""
         yield BookState(self.instrument.symbol, False, "waiting for its first snapshot")
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its stream is to be given up and asked for anew."""
+        return self._phase is _Phase.LEAVING
+
     def restart(self) -> None:
         """The exchange has confirmed the end of the stream: what comes now is of the new one."""
         if self._phase is _Phase.LEAVING:

@@ -8,7 +8,7 @@ down; or there is none for longer |
 not live yet; refused or stopped, at once; live, but connected more than 5 times lately | |
 | `streams:X` | every stream had a message within `http.silent_after_seconds` and its own \
 patience; or the feed is not connected, which `feed:X` judges | a stream had none, acknowledged \
-or not; or the exchange refused it | |
+or not; or the exchange refused it, and it is not yet asked for again | |
 | `books:X` | no book is out of sequence for longer than the grace | some book is | |
 | `rejected:X` | no frame was rejected lately | some frame was | |
 

@@ -39,7 +39,7 @@ CONTRACTS = ("BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL", "BTC-25DEC2
 SETTINGS = msgspec.structs.replace(
     DEFAULTS["deribit_derivatives"],
     symbols=CONTRACTS,
-    backoff=BackoffSettings(first_seconds=0.05, cap_seconds=0.2, refused_seconds=0.5),
+    backoff=BackoffSettings(first_seconds=0.05, cap_seconds=0.2, refused_seconds=2.0),
     polling=PollingSettings(liquidation_seconds=0.2),
 )
 
@@ -168,6 +168,9 @@ async def test_a_channel_that_is_left_out_costs_that_channel_alone(tmp_path: Pat
         assert silent == {book}
         assert set(it.stream.books_out) == {"BTC-USD"}
         assert it.stream.rejected == {"subscription refused": 1}
+        # It is asked for again after its time, and nothing else is.
+        await it.collector.trade_until(lambda: it.collector.live)
+        assert streams[book].refused is None
         assert it.stream.connects == 1
 
 

@@ -115,8 +115,10 @@ def test_a_channel_that_is_left_out_is_refused_and_not_waited_for() -> None:
     reason = "left out of the exchange's answer"
     assert fresh.frame(answer(3, result=CHANNELS[2:])) == [
         Reject("subscription refused", f"{BOOK}: {reason}"),
+        Resubscribe(BOOK, 0, refused=True),
         BookState("BTC-USD", False, reason),
         Reject("subscription refused", f"{CHANNELS[1]}: {reason}"),
+        Resubscribe(CHANNELS[1], 0, refused=True),
         Reject("subscription refused", f"platform_state: {reason}"),
     ]
     assert not fresh.connection.unacknowledged

@@ -7,7 +7,7 @@ import pytest
 
 from mprism.feeds.errors import Refused
 from mprism.feeds.instrument import Instrument
-from mprism.feeds.protocol import Action, BookState, Reject, Replace
+from mprism.feeds.protocol import Action, BookState, Reject, Replace, Resubscribe
 from tests.unit.okx_payloads import ETH_SPOT, RECV_NS, SPOT, book, event, trade
 from tests.unit.okx_socket import Socket, told
 
@@ -112,15 +112,21 @@ WRONG = "Wrong URL or channel:{},instId:{} doesn't exist. Please use the correct
 def test_a_stream_that_is_named_is_refused_alone(id_: dict[str, str]) -> None:
     socket = opened()
     text = WRONG.format("books", "BTC-USDT")
-    reject, state = socket.frame(error(text, **id_))
+    reject, later, state = socket.frame(error(text, **id_))
     detail = f"code 60018, {text!r}"
     assert reject == Reject("subscription refused", f"{BOOKS}: {detail}")
+    assert later == Resubscribe(BOOKS, 0, refused=True)
     assert state == BookState("BTC-USDT", False, f"refused: {detail}")
     assert socket.states[BOOKS].refused == detail
     assert BOOKS not in socket.connection.unacknowledged
     assert len(socket.connection.unacknowledged) == 3
     assert told(socket.push(FILLS, trade(1))) == ["trade 1"]
-    # It is not asked for again.
+    # It is asked for again, much later and alone.
+    assert told(socket.resubscribe(BOOKS)) == [f"subscribe {BOOKS}"]
+    assert socket.states[BOOKS].refused is None
+    socket.frame(event("subscribe", BOOKS))
+    assert told(socket.push(BOOKS, book(-1, 300), action="snapshot")) == ["live", "s300"]
+    # Whoever wanted it meanwhile has it now.
     assert socket.resubscribe(BOOKS) == []
 
 
@@ -161,7 +167,8 @@ def test_an_error_without_an_id_is_looked_for_in_all_requests() -> None:
 def test_an_error_of_a_request_for_one_stream_means_that() -> None:
     socket = Socket(SPOT, ETH_SPOT, data_types=["trade"], acknowledged=False)
     socket.frame(event("subscribe", FILLS))
-    assert told(socket.frame(error("Something"))) == ["subscription refused"]
+    seen = told(socket.frame(error("Something")))
+    assert seen == ["subscription refused", "resubscribe trades-all:ETH-USDT 0"]
     assert socket.states["trades-all:ETH-USDT"].refused
 
 
@@ -182,7 +189,7 @@ def test_a_connection_whose_streams_are_all_refused_is_refused() -> None:
     with pytest.raises(Refused, match="every stream refused, at last trades-all:BTC-USDT: code"):
         seen += actions
     # What is told before is not lost.
-    assert told(seen) == ["subscription refused"]
+    assert told(seen) == ["subscription refused", f"resubscribe {FILLS} 0"]
 
 
 @pytest.mark.parametrize("code", ["60014", "63999", "50026"])
@@ -230,7 +237,13 @@ def test_the_hourly_requests_are_never_exceeded() -> None:
     socket = Socket(SPOT, data_types=["orderbook"])
     replace = Replace("the connection's hourly requests are used up")
     for _ in range(239):
+        socket.push(BOOKS, book(-1, 100), action="snapshot")
+        socket.push(BOOKS, book(200, 205), action="update")
         assert len(told(socket.resubscribe(BOOKS))) == 2
+        socket.frame(event("unsubscribe", BOOKS))
+        socket.frame(event("subscribe", BOOKS))
+    socket.push(BOOKS, book(-1, 100), action="snapshot")
+    socket.push(BOOKS, book(200, 205), action="update")
     # One at the opening, 478 since: one is left.
     assert told(socket.resubscribe(BOOKS)) == [f"unsubscribe {BOOKS}", replace.reason]
     assert socket.resubscribe(BOOKS, RECV_NS + HOUR_NS - 1) == [replace, replace]

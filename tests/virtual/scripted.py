@@ -129,6 +129,9 @@ class ScriptedRest:
         self.requests: list[tuple[float, str]] = []
         self.reserves: list[float] = []
 
+    def imposed_wait(self, request: Request) -> float:
+        return 0.0
+
     async def get(self, request: Request, reserve: float = 0.0) -> bytes:
         self.requests.append((trio.current_time(), request.path))
         self.reserves.append(reserve)

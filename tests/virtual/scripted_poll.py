@@ -67,6 +67,7 @@ class TimedRest:
     """Answers after half a second: by path, each answer once and the last for ever."""
 
     seconds = 0.5
+    imposed = 0.0
 
     def __init__(self, answers: Mapping[str, Sequence[Answer]]) -> None:
         self._answers = {path: list(listed) for path, listed in answers.items()}
@@ -74,6 +75,9 @@ class TimedRest:
         self.order: list[str] = []
         self.reserves: set[float] = set()
         self._busy = False
+
+    def imposed_wait(self, request: Request) -> float:
+        return self.imposed
 
     async def get(self, request: Request, reserve: float = 0.0) -> bytes:
         assert not self._busy, "one after the other"

@@ -189,3 +189,17 @@ async def test_a_round_without_any_answer_ends_early(autojump_clock: MockClock) 
     bench = PollBench(gone | {"/b": [b"1"]}, keys="abcdef")
     await poller_of(bench).run_round()
     assert len(bench.rest.order) == 6
+
+
+async def test_a_pause_that_another_request_was_told_shows(autojump_clock: MockClock) -> None:
+    bench = PollBench({"/a": [b"1"]})
+    poller, state = poller_of(bench), bench.state
+    await poller.run_round()
+    assert (state.status, state.next_attempt_at) == (FeedStatus.LIVE, None)
+    bench.rest.imposed = 30.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run_round)
+        await trio.sleep(0.1)
+        assert (state.status, state.next_attempt_at) == (FeedStatus.THROTTLED, START + 30.5)
+        assert state.reason == "the exchange told another request to wait"
+    assert (state.status, state.next_attempt_at) == (FeedStatus.LIVE, None)

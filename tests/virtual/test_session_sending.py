@@ -1,5 +1,7 @@
 """What one connection sends, and what it demands in answer, at exact virtual times."""
 
+from collections.abc import Sequence
+
 import msgspec
 import trio
 from trio.testing import MockClock
@@ -165,3 +167,19 @@ async def test_a_stream_is_not_asked_for_on_a_connection_that_ended(
     await bench.ends_with("1006")
     await trio.sleep(10)
     assert bench.protocols[0].resubscriptions == []
+
+
+async def test_a_refused_stream_is_asked_for_after_the_time_of_a_refusal(
+    autojump_clock: MockClock,
+) -> None:
+    script: dict[str, Sequence[Action]] = {
+        "refusal": [Resubscribe("books", 0, refused=True)],
+        "resubscribe books": [Send("subscribe")],
+    }
+    early: Timed = [(float(n), ["data"]) for n in range(10, 110, 10)]
+    bench = Bench([(1, ["refusal"]), *early], script=script)
+    await bench.ends_with("closed with 1006")
+    assert bench.connection.sent == []
+    bench = Bench([(1, ["refusal"]), *early, (110, ["data"])], script=script)
+    await bench.ends_with("closed with 1006")
+    assert bench.connection.sent == [(202, "subscribe")]  # 100, 1 + 100, and the first delay of 1

@@ -55,6 +55,11 @@ class BookChannel:
         self.stream.note(recv_ns)
         yield from self._book.receive(change, recv_ns)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the channel is to be given up and asked for anew."""
+        return self._book.is_leaving
+
     def unsubscribed(self) -> None:
         """The exchange has confirmed that the channel was given up."""
         self._book.restart()

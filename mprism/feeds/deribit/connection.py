@@ -21,7 +21,7 @@ from mprism.feeds.deribit.trades import TradesChannel
 from mprism.feeds.deribit.volatility import VolatilityChannel
 from mprism.feeds.deribit.wire import ErrorBody, Frame, Params, PlatformState, decode_frame
 from mprism.feeds.errors import NetworkFault, Refused
-from mprism.feeds.protocol import NOT_SUBSCRIBED, Action, Continuity, Reject, Replace
+from mprism.feeds.protocol import NOT_SUBSCRIBED, Action, Continuity, Reject, Replace, Resubscribe
 from mprism.settings import ExchangeSettings
 from mprism.state import StreamState
 
@@ -110,9 +110,14 @@ class DeribitConnection:
         return self._indexes[key].fetched(body, recv_ns)
 
     def resubscribe(self, stream: str, recv_ns: int) -> Iterator[Action]:
-        # A subscription to what is subscribed to brings no snapshot.
-        yield from self._calls.unsubscribe((stream,))
-        yield from self._calls.subscribe((stream,))
+        state, book = self._channels[stream].stream.state, self._books.get(stream)
+        if state.refused is not None:
+            state.refused = None
+            yield from self._calls.subscribe((stream,))
+        elif book is not None and book.is_leaving:
+            # A subscription to what is subscribed to brings no snapshot.
+            yield from self._calls.unsubscribe((stream,))
+            yield from self._calls.subscribe((stream,))
 
     def republish(self, symbol: str, recv_ns: int) -> Iterator[Action]:
         for book in self._books.values():
@@ -170,6 +175,7 @@ class DeribitConnection:
         if channel := self._channels.get(name):
             channel.stream.state.acknowledged = False
             channel.stream.state.refused = _LEFT_OUT
+            yield Resubscribe(name, 0, refused=True)
         if book := self._books.get(name):
             yield from book.refused(_LEFT_OUT)
 

@@ -29,6 +29,7 @@ from mprism.feeds.protocol import (
     Continuity,
     Reject,
     Replace,
+    Resubscribe,
 )
 from mprism.feeds.streamed_book import StreamedBook
 from mprism.settings import ExchangeSettings
@@ -175,9 +176,12 @@ class OkxConnection:
         return book.fetched(snapshot, recv_ns)
 
     def resubscribe(self, stream: str, recv_ns: int) -> Iterable[Action]:
-        state = self._streams[stream].state
+        state, book = self._streams[stream].state, self._streams[stream].book
         if state.refused is not None:
-            return ()
+            state.refused = None
+            return self._requests.subscribe(stream, recv_ns)
+        if book is None or not book.is_leaving:
+            return ()  # it has come back meanwhile
         state.acknowledged = False
         return self._requests.resubscribe(stream, recv_ns)
 
@@ -235,6 +239,7 @@ class OkxConnection:
         stream = self._streams[name]
         stream.state.refused = text
         yield Reject("subscription refused", f"{name}: {text}")
+        yield Resubscribe(name, 0, refused=True)
         if stream.book is not None:
             yield BookState(stream.book.instrument.symbol, False, f"refused: {text}")
 

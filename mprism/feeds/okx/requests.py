@@ -66,6 +66,10 @@ class Requests:
         yield from self._later("unsubscribe", [stream], recv_ns)
         yield from self._later("subscribe", [stream], recv_ns)
 
+    def subscribe(self, stream: str, recv_ns: int) -> Iterator[Send | Replace]:
+        """Ask again for a stream that there is not."""
+        yield from self._later("subscribe", [stream], recv_ns)
+
     def answered(self, operation: str, stream: str) -> bool:
         """An argument was acknowledged. Whether that was waited for."""
         for id_, asked in self._asked.items():
